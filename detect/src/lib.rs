@@ -1,0 +1,1 @@
+//! Inference, tracking, scene, signals and rules.

@@ -1,0 +1,1 @@
+//! RTSP sessions, packet ring, decode, frame hand-off, files as cameras.

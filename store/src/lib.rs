@@ -1,0 +1,1 @@
+//! Spool, embedded ClickHouse, ClickHouse writer and queries, evidence.

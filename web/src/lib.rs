@@ -1,0 +1,1 @@
+//! HTTP API, log-in, live events and the pages.
