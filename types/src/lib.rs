@@ -7,6 +7,7 @@
 pub mod event;
 pub mod frame;
 pub mod geometry;
+pub mod history;
 pub mod id;
 #[cfg(feature = "openapi")]
 mod openapi;
@@ -21,6 +22,7 @@ pub use event::{
 };
 pub use frame::{BgrImage, Crop, Frame};
 pub use geometry::{BoxPx, PointPx, SizePx};
+pub use history::{Case, CaseFilter, CaseStatus, HourCount, PassageFilter, TrafficCount};
 pub use id::{CameraId, EventId, IdError, StreamRole};
 pub use rule::{RuleKind, RuleMode};
 pub use status::{CameraCounters, CameraState, CameraStatus};
