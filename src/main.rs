@@ -1,2 +1,94 @@
-//! placeholder
-fn main() {}
+//! `stopline`: wiring only. Parses, resolves, runs, prints one error chain, chooses an exit code.
+
+mod backend;
+mod cli;
+mod command;
+mod config;
+mod demo;
+mod engine;
+mod score;
+
+use std::{io::Write as _, process::ExitCode};
+
+use clap::Parser as _;
+use cli::{Cli, Command};
+
+/// How a command ended when nothing went wrong in running it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Exit code 0.
+    Success,
+    /// A negative result was found and printed: exit code 1.
+    Negative,
+}
+
+impl Outcome {
+    /// Success if `good`.
+    pub(crate) fn of(good: bool) -> Self {
+        if good { Self::Success } else { Self::Negative }
+    }
+}
+
+/// Wrong use or configuration: exit code 2. Any other error is 1.
+#[derive(Debug)]
+pub(crate) struct WrongUse(pub String);
+
+impl std::error::Error for WrongUse {}
+
+impl std::fmt::Display for WrongUse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // A broken pipe while printing help is nobody's error.
+            drop(e.print());
+            return if e.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    start_logging(&cli.command);
+    match run(cli.command) {
+        Ok(Outcome::Success) => ExitCode::SUCCESS,
+        Ok(Outcome::Negative) => ExitCode::from(1),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            drop(writeln!(std::io::stderr(), "stopline: {error:#}"));
+            let wrong_use = error.is::<WrongUse>() || error.is::<config::Faults>();
+            ExitCode::from(if wrong_use { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Run { config, duration } => command::run::run(&config.dir, duration),
+        Command::Replay(args) => command::replay::run(&args),
+        Command::Check { config, offline, timeout, json } => command::check::run(&config.dir, offline, timeout, json),
+        Command::Migrate { config } => command::migrate::run(&config.dir),
+        Command::Verify { path, key, json } => command::verify::run(&path, key.as_deref(), json),
+        Command::Models { config, action } => command::models::run(&config.dir, action),
+        Command::User { config, action } => command::user::run(&config.dir, action),
+        Command::Score(args) => command::score::run(&args),
+        Command::Bench(args) => command::bench::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Chdb { args } => command::chdb::run(&args),
+    }
+}
+
+/// Logs go to standard error, so that `--json` on standard output stays clean. `STOPLINE_LOG` sets the filter.
+fn start_logging(command: &Command) {
+    let quiet = matches!(command, Command::Demo(_) | Command::Replay(_) | Command::Score(_) | Command::Bench(_));
+    let default = if quiet { "warn" } else { "info" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("STOPLINE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}

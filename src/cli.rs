@@ -1,0 +1,248 @@
+//! The command line: a contract others script against. Add to it, never break it.
+//!
+//! Exit codes: 0 success, 1 a negative result (a fault found, a check failed), 2 wrong use or configuration.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use stopline_types::UtcUs;
+
+/// Traffic cameras to reviewed, provable violations and searchable traffic history.
+#[derive(Debug, Parser)]
+#[command(name = "stopline", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The configuration folder, the same for every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigArg {
+    /// Folder with stopline.toml (optional) and cameras/*.toml.
+    #[arg(long = "config", value_name = "DIR", default_value = "config", env = "STOPLINE_CONFIG")]
+    pub dir: PathBuf,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything in one process: cameras, detection, store and pages.
+    Run {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Stop after so many seconds.
+        #[arg(long, value_name = "S")]
+        duration: Option<f64>,
+    },
+    /// A file as a camera: prints its events.
+    Replay(ReplayArgs),
+    /// Checks configuration, models, libraries, store and every camera; prints a table.
+    Check {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Do not connect to the cameras.
+        #[arg(long)]
+        offline: bool,
+        /// Seconds a camera may take to answer.
+        #[arg(long, value_name = "S", default_value_t = 8.0)]
+        timeout: f64,
+        /// One JSON object instead of tables.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Brings the store's tables to this version's form.
+    Migrate {
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Checks an evidence package, or every package below a folder, offline.
+    Verify {
+        /// A package, or a folder of packages.
+        path: PathBuf,
+        /// The public key to trust (public.pem); the evidence folder's own unless given.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// One JSON object instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Models: which there are, whether they are what they should be, fetching one.
+    Models {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(subcommand)]
+        action: ModelsAction,
+    },
+    /// Users of the pages.
+    User {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(subcommand)]
+        action: UserAction,
+    },
+    /// Events against ground truth: found, missed, false.
+    Score(ScoreArgs),
+    /// Figures of this machine: decoded and analysed frames a second, beside what the libraries do alone.
+    Bench(BenchArgs),
+    /// Simulated cameras (or yours), the engine on the embedded store, the pages, a live table.
+    Demo(DemoArgs),
+    /// The embedded ClickHouse's process. Started by the engine.
+    #[command(hide = true)]
+    Chdb {
+        /// What the engine hands over, as JSON.
+        #[arg(long)]
+        args: String,
+    },
+}
+
+/// `replay`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// The video file.
+    pub file: PathBuf,
+    /// The camera whose scene and rules apply.
+    #[arg(long, value_name = "ID")]
+    pub camera: String,
+    /// UTC time of the file's first frame, RFC 3339. Else the file's own creation time; else a nominal one.
+    #[arg(long, value_name = "UTC", value_parser = UtcUs::parse)]
+    pub start: Option<UtcUs>,
+    /// One JSON object a line for every event, in order of time.
+    #[arg(long)]
+    pub json: bool,
+    /// Write an evidence package for each violation below this folder.
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
+    /// Write a picture of each violation's moment, with its box, into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub stills: Option<PathBuf>,
+}
+
+/// `models`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ModelsAction {
+    /// The manifest, with licences and whether each file is there.
+    List,
+    /// Checks every present file's sha256; fails if the configured model is missing or wrong.
+    Verify,
+    /// Takes a model from its release page, or from a file, and checks its sha256.
+    Fetch {
+        /// Its name in the manifest.
+        name: String,
+        /// Take it from this file instead of the network.
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
+}
+
+/// `user`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum UserAction {
+    /// Makes a user; the password is read from standard input, one line.
+    Add {
+        /// Log-in name.
+        name: String,
+        /// viewer, reviewer or admin.
+        #[arg(long, default_value = "reviewer")]
+        role: String,
+    },
+    /// A log-in link for one use within 15 minutes.
+    Link {
+        /// Log-in name.
+        name: String,
+    },
+}
+
+/// `score`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ScoreArgs {
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// The truth: a rendered clip's truth.json, or one made by hand.
+    #[arg(long, value_name = "FILE")]
+    pub truth: PathBuf,
+    /// Events to judge, as `replay --json` prints them; `-` for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "replay", required_unless_present = "replay")]
+    pub events: Option<PathBuf>,
+    /// Replay this clip and judge its events.
+    #[arg(long, value_name = "FILE", requires = "camera")]
+    pub replay: Option<PathBuf>,
+    /// The camera whose scene applies, with --replay.
+    #[arg(long, value_name = "ID")]
+    pub camera: Option<String>,
+    /// Width and height of the frame the events' boxes are in; the truth's unless given.
+    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    pub frame: Option<stopline_types::SizePx>,
+    /// Fail (exit 1) when a rule's recall is below this, 0 to 1.
+    #[arg(long, value_name = "R")]
+    pub min_recall: Option<f64>,
+    /// Fail (exit 1) when a rule's precision is below this, 0 to 1.
+    #[arg(long, value_name = "P")]
+    pub min_precision: Option<f64>,
+    /// One JSON object instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bench`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// The clip to work on.
+    #[arg(long, value_name = "FILE", default_value = "fixtures/junction/main.mp4")]
+    pub clip: PathBuf,
+    /// Rounds; figures are medians over them.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `demo`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DemoArgs {
+    /// End after so many seconds with a summary; else at Ctrl-C.
+    #[arg(long, value_name = "S")]
+    pub duration: Option<f64>,
+    /// Watch this camera instead of simulated ones; may be given more than once.
+    #[arg(long, value_name = "RTSP_URL")]
+    pub camera: Vec<String>,
+    /// Stream this clip instead of the built-in one.
+    #[arg(long, value_name = "FILE", conflicts_with = "camera")]
+    pub clip: Option<PathBuf>,
+    /// A camera file whose [scene] applies to the clip or camera.
+    #[arg(long, value_name = "FILE")]
+    pub scene: Option<PathBuf>,
+    /// Simulated cameras.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub cameras: u16,
+    /// Address of the pages.
+    #[arg(long, default_value = "127.0.0.1:8420")]
+    pub listen: std::net::SocketAddr,
+    /// Where the demo keeps its data from one start to the next.
+    #[arg(long, value_name = "DIR", default_value = "data/demo")]
+    pub data: PathBuf,
+    /// The checkout, for its fixtures, examples and simulator.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repository: PathBuf,
+}
+
+fn parse_size(text: &str) -> Result<stopline_types::SizePx, String> {
+    let (w, h) = text.split_once('x').ok_or("expected WxH, e.g. 1280x720")?;
+    let side = |s: &str| s.parse::<u32>().ok().filter(|n| *n > 0).ok_or(format!("{s:?}: expected a whole number"));
+    Ok(stopline_types::SizePx { w: side(w)?, h: side(h)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

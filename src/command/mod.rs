@@ -1,0 +1,27 @@
+//! One file a command.
+
+pub(crate) mod bench;
+pub(crate) mod chdb;
+pub(crate) mod check;
+pub(crate) mod migrate;
+pub(crate) mod models;
+pub(crate) mod replay;
+pub(crate) mod run;
+pub(crate) mod score;
+pub(crate) mod user;
+pub(crate) mod verify;
+
+use std::io::Write as _;
+
+/// Prints a line to standard output.
+pub(crate) fn say(line: impl std::fmt::Display) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{line}")
+}
+
+/// Prints one JSON object, a line of its own.
+pub(crate) fn say_json<T: serde::Serialize>(value: &T) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    writeln!(out)?;
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! `stopline run`: the whole engine in one process.
+
+use std::{path::Path, time::Duration};
+
+use super::say;
+use crate::{
+    Outcome, WrongUse,
+    config::Config,
+    engine::{Engine, Hooks},
+};
+
+pub(crate) fn run(dir: &Path, duration_s: Option<f64>) -> anyhow::Result<Outcome> {
+    let config = Config::load(dir)?;
+    if config.cameras.is_empty() {
+        let cameras = dir.join("cameras");
+        return Err(WrongUse(format!("{}: no camera file; see config/examples", cameras.display())).into());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let engine = Engine::start(config, Hooks::default()).await?;
+        say(format!("pages: http://{}  (make a user first: stopline user add NAME)", engine.web_address()))?;
+        wait_for_end(duration_s).await?;
+        let ended = engine.stop().await?;
+        Ok(Outcome::of(ended.unshipped == 0))
+    })
+}
+
+/// Returns at Ctrl-C, at SIGTERM, or after `duration_s`.
+pub(crate) async fn wait_for_end(duration_s: Option<f64>) -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let timer = async {
+        match duration_s {
+            Some(s) => tokio::time::sleep(Duration::from_secs_f64(s)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result?,
+        _ = terminate.recv() => {}
+        () = timer => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! `stopline score`: events against ground truth.
+
+use std::{io::Read as _, path::Path};
+
+use anyhow::Context as _;
+use stopline_types::{CameraId, Event, Violation};
+
+use super::{say, say_json};
+use crate::{
+    Outcome, WrongUse,
+    cli::{ReplayArgs, ScoreArgs},
+    config::Config,
+    score::{self, Truth},
+};
+
+pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<Outcome> {
+    let truth = Truth::load(&args.truth)?;
+    let (events, frame) = match (&args.events, &args.replay, &args.camera) {
+        (Some(path), _, _) => (read_events(path)?, None),
+        (None, Some(clip), Some(camera)) => {
+            let config = Config::load(&args.config.dir)?;
+            let id = CameraId::new(camera).map_err(|e| WrongUse(e.to_string()))?;
+            let replay = ReplayArgs {
+                config: args.config.clone(),
+                file: clip.clone(),
+                camera: camera.clone(),
+                start: None,
+                json: true,
+                evidence: None,
+                stills: None,
+            };
+            let replayed = super::replay::replay(&config, config.camera(&id)?, clip, &replay)?;
+            if let Some(reason) = replayed.broken {
+                anyhow::bail!("{reason}");
+            }
+            (replayed.events, Some(replayed.frame))
+        }
+        _ => return Err(WrongUse("give --events FILE, or --replay FILE with --camera ID".into()).into()),
+    };
+    let violations: Vec<&Violation> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Violation(violation) => Some(violation.as_ref()),
+            _ => None,
+        })
+        .collect();
+    let score = score::judge(&truth, &violations, args.frame.or(frame).unwrap_or(truth.frame_px));
+    if args.json {
+        say_json(&score)?;
+    } else {
+        say(score::render(&score))?;
+    }
+    let enough = |figure: f64, floor: Option<f64>| floor.is_none_or(|floor| figure >= floor);
+    let good = score
+        .rules
+        .iter()
+        .all(|(_, s)| enough(s.recall(), args.min_recall) && enough(s.precision(), args.min_precision));
+    Ok(Outcome::of(good))
+}
+
+fn read_events(path: &Path) -> anyhow::Result<Vec<Event>> {
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text)?;
+    } else {
+        text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    }
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(i, line)| {
+            serde_json::from_str(line).with_context(|| format!("{}: line {}: not an event", path.display(), i + 1))
+        })
+        .collect()
+}

@@ -1,0 +1,306 @@
+//! `stopline.toml`: where things lie and how much they may use. Every key has a default; a missing file is an empty
+//! one.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::{Fault, Faults};
+
+/// The file as written. Relative paths are relative to the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Raw {
+    data_dir: PathBuf,
+    runtime: RuntimeRaw,
+    detector: DetectorConfig,
+    ring: RingConfig,
+    spool: SpoolConfig,
+    store: Option<StoreRaw>,
+    web: WebConfig,
+    evidence: EvidenceConfig,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            data_dir: "data".into(),
+            runtime: RuntimeRaw::default(),
+            detector: DetectorConfig::default(),
+            ring: RingConfig::default(),
+            spool: SpoolConfig::default(),
+            store: None,
+            web: WebConfig::default(),
+            evidence: EvidenceConfig::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RuntimeRaw {
+    onnxruntime: Option<PathBuf>,
+    chdb: Option<PathBuf>,
+    models_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoreRaw {
+    url: String,
+    #[serde(default = "default_database")]
+    database: String,
+    user: Option<String>,
+    password_env: Option<String>,
+    password_file: Option<PathBuf>,
+}
+
+fn default_database() -> String {
+    "stopline".to_owned()
+}
+
+/// `[detector]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DetectorConfig {
+    /// A name of `models/manifest.toml`.
+    pub model: String,
+    /// Inference threads; 0: one for each core.
+    pub workers: usize,
+    /// Frames a second looked at for each camera, at most.
+    pub max_fps: f64,
+    /// Frames in one model call, at most; only models with a free batch size take more than one.
+    pub max_batch: usize,
+}
+
+impl Default for DetectorConfig {
+    fn default() -> Self {
+        Self { model: "nanodet-g".into(), workers: 0, max_fps: 12.5, max_batch: 4 }
+    }
+}
+
+/// `[ring]`: encoded packets kept in memory for each stream.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RingConfig {
+    /// At least so long, as far as the bytes allow.
+    pub seconds: u32,
+    /// At most so much.
+    pub megabytes: u32,
+}
+
+impl Default for RingConfig {
+    fn default() -> Self {
+        Self { seconds: 20, megabytes: 48 }
+    }
+}
+
+/// `[spool]`: events on disk until ClickHouse has them.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SpoolConfig {
+    /// At most so much; when full, passages are shed first and counted, violations never.
+    pub megabytes: u32,
+}
+
+impl Default for SpoolConfig {
+    fn default() -> Self {
+        Self { megabytes: 2048 }
+    }
+}
+
+/// `[web]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WebConfig {
+    /// Address and port of the pages. Loopback unless said otherwise; put TLS in front before opening it.
+    pub listen: SocketAddr,
+    /// True behind TLS: cookies are then never sent in the clear.
+    pub secure_cookies: bool,
+}
+
+impl Default for WebConfig {
+    fn default() -> Self {
+        Self { listen: ([127, 0, 0, 1], 8420).into(), secure_cookies: false }
+    }
+}
+
+/// `[evidence]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EvidenceConfig {
+    /// Clip before the first moment, seconds.
+    pub before_s: f64,
+    /// Clip after the last moment, seconds.
+    pub after_s: f64,
+}
+
+impl Default for EvidenceConfig {
+    fn default() -> Self {
+        Self { before_s: 2.0, after_s: 2.0 }
+    }
+}
+
+/// Where events go.
+#[derive(Debug, Clone)]
+pub(crate) enum StoreConfig {
+    /// ClickHouse's engine as a child process of ours.
+    Embedded,
+    /// A ClickHouse server.
+    Server { url: String, database: String, user: String, password: String },
+}
+
+/// The file resolved: absolute paths, secrets read.
+#[derive(Debug, Clone)]
+pub(crate) struct EngineConfig {
+    /// Everything the engine writes lies below.
+    pub data_dir: PathBuf,
+    /// ONNX Runtime's shared library.
+    pub onnxruntime: PathBuf,
+    /// chDB's shared library.
+    pub chdb: PathBuf,
+    /// Where model files lie.
+    pub models_dir: PathBuf,
+    pub detector: DetectorConfig,
+    pub ring: RingConfig,
+    pub spool: SpoolConfig,
+    pub store: StoreConfig,
+    pub web: WebConfig,
+    pub evidence: EvidenceConfig,
+}
+
+/// The cache that `make setup` fills: `$STOPLINE_CACHE`, else `~/.cache/stopline`.
+pub(crate) fn cache_dir() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("STOPLINE_CACHE")
+        .unwrap_or_else(|| set("HOME").unwrap_or_else(|| "/root".into()).join(".cache").join("stopline"))
+}
+
+impl EngineConfig {
+    pub(crate) fn load(dir: &Path) -> Result<Self, Faults> {
+        let file = dir.join("stopline.toml");
+        let raw = match std::fs::read_to_string(&file) {
+            Ok(text) => toml::from_str(&text).map_err(|e| Faults(vec![Fault::toml(&file, &e)]))?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Raw::default(),
+            Err(e) => return Err(Faults(vec![Fault::new(&file, "", e.to_string())])),
+        };
+        Self::resolve(raw, &file, dir)
+    }
+
+    fn resolve(raw: Raw, file: &Path, dir: &Path) -> Result<Self, Faults> {
+        let mut faults = Vec::new();
+        let mut require = |holds: bool, key: &str, reason: &str| {
+            if !holds {
+                faults.push(Fault::new(file, key, reason));
+            }
+        };
+        let d = &raw.detector;
+        require(d.max_fps > 0.0 && d.max_fps <= 60.0, "detector.max_fps", "expected above 0, up to 60");
+        require(d.workers <= 256, "detector.workers", "expected 0 to 256");
+        require((1..=64).contains(&d.max_batch), "detector.max_batch", "expected 1 to 64");
+        require((4..=600).contains(&raw.ring.seconds), "ring.seconds", "expected 4 to 600");
+        require(raw.ring.megabytes >= 1, "ring.megabytes", "expected 1 or more");
+        require(raw.spool.megabytes >= 1, "spool.megabytes", "expected 1 or more");
+        for (key, value) in [("before_s", raw.evidence.before_s), ("after_s", raw.evidence.after_s)] {
+            require((0.0..=30.0).contains(&value), &format!("evidence.{key}"), "expected 0 to 30 seconds");
+        }
+        let kept_s = raw.evidence.before_s + raw.evidence.after_s + 6.0;
+        require(
+            f64::from(raw.ring.seconds) >= kept_s,
+            "ring.seconds",
+            &format!("expected at least {kept_s:.0}: evidence.before_s + evidence.after_s + 6 s for the act"),
+        );
+        let store = resolve_store(raw.store, file, dir).map_err(|fault| faults.push(fault)).ok();
+        let cache = cache_dir();
+        let place = |given: Option<PathBuf>, default: PathBuf| given.map_or(default, |path| dir.join(path));
+        match store {
+            Some(store) if faults.is_empty() => Ok(Self {
+                data_dir: dir.join(raw.data_dir),
+                onnxruntime: place(raw.runtime.onnxruntime, cache.join("lib/libonnxruntime.so")),
+                chdb: place(raw.runtime.chdb, cache.join("lib/libchdb.so")),
+                models_dir: place(raw.runtime.models_dir, cache.join("models")),
+                detector: raw.detector,
+                ring: raw.ring,
+                spool: raw.spool,
+                store,
+                web: raw.web,
+                evidence: raw.evidence,
+            }),
+            _ => Err(Faults(faults)),
+        }
+    }
+
+    /// Inference threads, with 0 resolved to the cores there are.
+    pub(crate) fn workers(&self) -> usize {
+        match self.detector.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        }
+    }
+}
+
+fn resolve_store(raw: Option<StoreRaw>, file: &Path, dir: &Path) -> Result<StoreConfig, Fault> {
+    let Some(raw) = raw else { return Ok(StoreConfig::Embedded) };
+    let fault = |key: &str, reason: String| Fault::new(file, format!("store.{key}"), reason);
+    let url = url::Url::parse(&raw.url).map_err(|e| fault("url", e.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(fault("url", format!("expected http:// or https://, found {}://", url.scheme())));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(fault("url", "holds credentials; use store.user and store.password_env or _file".into()));
+    }
+    let password = match (raw.password_env, raw.password_file) {
+        (Some(_), Some(_)) => return Err(fault("password_env", "given beside password_file; keep one".into())),
+        (Some(name), None) => std::env::var(&name)
+            .map_err(|_| fault("password_env", format!("environment variable {name} is not set")))?,
+        (None, Some(path)) => std::fs::read_to_string(dir.join(&path))
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|e| fault("password_file", format!("{}: {e}", path.display())))?,
+        (None, None) => String::new(),
+    };
+    Ok(StoreConfig::Server {
+        url: raw.url,
+        database: raw.database,
+        user: raw.user.unwrap_or_else(|| "default".to_owned()),
+        password,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<EngineConfig, Faults> {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(dir.path().join("stopline.toml"), text).expect("written");
+        EngineConfig::load(dir.path())
+    }
+
+    #[test]
+    fn an_empty_file_is_a_working_one() {
+        let config = load("").expect("defaults resolve");
+        assert!(matches!(config.store, StoreConfig::Embedded));
+        assert!(config.web.listen.ip().is_loopback());
+        assert!(config.workers() >= 1);
+    }
+
+    #[test]
+    fn faults_name_key_and_bound() {
+        for (text, said) in [
+            ("[detector]\nmax_fps = 0", "detector.max_fps: expected above 0"),
+            ("[detector]\nmodle = \"x\"", "unknown field `modle`"),
+            ("[ring]\nseconds = 5", "ring.seconds: expected at least"),
+            ("[store]\nurl = \"ftp://x\"", "store.url: expected http"),
+            ("[store]\nurl = \"http://a:b@x\"", "store.url: holds credentials"),
+            ("[store]\nurl = \"http://x\"\npassword_env = \"STOPLINE_NOT_SET\"", "STOPLINE_NOT_SET is not set"),
+            ("[web\n", "line 1"),
+        ] {
+            let error = load(text).expect_err(text).to_string();
+            assert!(error.contains(said), "{text}: {error}");
+            assert!(error.contains("stopline.toml"), "{error}");
+        }
+    }
+}

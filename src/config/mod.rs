@@ -1,0 +1,56 @@
+//! Configuration: one folder with `stopline.toml` (optional) and `cameras/*.toml`.
+//!
+//! Raw structs refuse unknown keys; [`Config::load`] resolves everything once and returns *all* faults, each with
+//! file, place and reason, so that an operator mends a folder in one round.
+
+mod camera;
+mod engine;
+mod fault;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use camera::{CameraConfig, CameraFile};
+pub(crate) use engine::{EngineConfig, StoreConfig};
+pub(crate) use fault::{Fault, Faults};
+
+use stopline_types::CameraId;
+
+/// The resolved folder.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The folder.
+    pub dir: PathBuf,
+    /// `stopline.toml`, or its defaults.
+    pub engine: EngineConfig,
+    /// Every camera file, by id.
+    pub cameras: Vec<CameraConfig>,
+}
+
+impl Config {
+    /// Reads and resolves `dir`.
+    pub(crate) fn load(dir: &Path) -> Result<Self, Faults> {
+        if !dir.is_dir() {
+            return Err(Faults(vec![Fault::new(dir, "", "no such folder; give one with --config DIR")]));
+        }
+        let mut faults = Vec::new();
+        let engine = EngineConfig::load(dir).map_err(|mut f| faults.append(&mut f.0)).ok();
+        let cameras = camera::load_all(&dir.join("cameras"), &mut faults);
+        match engine {
+            Some(engine) if faults.is_empty() => Ok(Self { dir: dir.to_owned(), engine, cameras }),
+            _ => Err(Faults(faults)),
+        }
+    }
+
+    /// The camera named `id`, or a fault that lists the known ones.
+    pub(crate) fn camera(&self, id: &CameraId) -> Result<&CameraConfig, Faults> {
+        self.cameras.iter().find(|camera| camera.id == *id).ok_or_else(|| {
+            let known: Vec<_> = self.cameras.iter().map(|c| c.id.as_str()).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Faults(vec![Fault::new(
+                &self.dir.join("cameras"),
+                "",
+                format!("no camera {id:?} here; known: {known}"),
+            )])
+        })
+    }
+}

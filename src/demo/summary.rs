@@ -1,0 +1,189 @@
+//! The end of a demo: what was done, read back from where it went, against what really happened.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+    time::Duration,
+};
+
+use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
+use stopline_store::evidence;
+use stopline_types::{CameraCounters, Event, EventId, RuleKind, Violation};
+
+use super::{Seen, input::Input};
+use crate::{
+    engine::{Ended, Stopped},
+    score::{self, Score},
+};
+
+/// Figures of a run, each read back.
+pub(super) struct Summary {
+    took: Duration,
+    ended: Ended,
+    frames: CameraCounters,
+    passages: usize,
+    violations: BTreeMap<RuleKind, usize>,
+    /// Durable events that are not in ClickHouse.
+    missing_rows: usize,
+    rows: Vec<(String, u64, u64)>,
+    packages: usize,
+    package_faults: Vec<String>,
+    without_evidence: usize,
+    delay_ms: Option<(f32, f32)>,
+    must_find: bool,
+    score: Option<Score>,
+}
+
+impl Summary {
+    pub(super) async fn read_back(
+        stopped: &Stopped,
+        seen: &Seen,
+        input: &Input,
+        evidence_dir: &Path,
+        took: Duration,
+    ) -> anyhow::Result<Self> {
+        let (events, media_s, mut delays) = {
+            let mut seen = seen.lock();
+            (std::mem::take(&mut seen.events), seen.media_s.clone(), std::mem::take(&mut seen.delay_ms))
+        };
+        let mut stored: HashSet<EventId> = HashSet::new();
+        let mut rows = Vec::new();
+        for counted in stopped.store().counts().await? {
+            rows.push((counted.table.to_owned(), counted.rows, counted.unique_ids));
+            stored.extend(stopped.store().ids(counted.table).await?);
+        }
+        let missing_rows = events.iter().filter(|event| !stored.contains(&event.id())).count();
+        let found: Vec<&Violation> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Violation(violation) => Some(violation.as_ref()),
+                _ => None,
+            })
+            .collect();
+        let (mut packages, mut package_faults) = (0, Vec::new());
+        for evidence in found.iter().filter_map(|violation| violation.evidence.as_ref()) {
+            match evidence::verify(&evidence_dir.join(&evidence.path), None) {
+                Ok(_) => packages += 1,
+                Err(fault) => package_faults.push(fault.to_string()),
+            }
+        }
+        let mut violations = BTreeMap::new();
+        found.iter().for_each(|violation| *violations.entry(violation.rule).or_default() += 1);
+        let frames = stopped.ended.cameras.iter().fold(CameraCounters::default(), |mut sum, camera| {
+            let c = camera.counters;
+            sum.frames_received += c.frames_received;
+            sum.frames_decoded += c.frames_decoded;
+            sum.frames_analysed += c.frames_analysed;
+            sum.frames_superseded += c.frames_superseded;
+            sum.frames_over_rate += c.frames_over_rate;
+            sum.frames_undecodable += c.frames_undecodable;
+            sum.bytes_received += c.bytes_received;
+            sum.packets_lost += c.packets_lost;
+            sum.reconnects += c.reconnects;
+            sum
+        });
+        delays.sort_by(f32::total_cmp);
+        let delay_ms = (!delays.is_empty()).then(|| (delays[delays.len() / 2], delays[delays.len() * 95 / 100]));
+        Ok(Self {
+            took,
+            ended: stopped.ended.clone(),
+            frames,
+            passages: events.iter().filter(|event| matches!(event, Event::Passage(_))).count(),
+            violations,
+            missing_rows,
+            rows,
+            packages,
+            package_faults,
+            without_evidence: found.iter().filter(|violation| violation.evidence.is_none()).count(),
+            delay_ms,
+            must_find: input.must_find,
+            score: judge_by_camera(input, &found, &media_s),
+        })
+    }
+
+    /// Whether every figure that must be above zero is, and all that was promised was read back.
+    pub(super) fn good(&self) -> bool {
+        self.faults().is_empty()
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut require = |holds: bool, fault: String| {
+            if !holds {
+                faults.push(fault);
+            }
+        };
+        require(self.frames.frames_received > 0, "no frame was received".into());
+        require(self.frames.frames_decoded > 0, "no frame was decoded".into());
+        require(self.frames.frames_analysed > 0, "no frame was analysed".into());
+        if self.must_find {
+            require(self.passages > 0, "no passage was seen".into());
+            require(!self.violations.is_empty(), "no violation was found".into());
+            require(self.packages > 0, "no evidence package was written".into());
+        }
+        require(self.missing_rows == 0, format!("{} durable events are not in ClickHouse", self.missing_rows));
+        require(self.ended.unshipped == 0, format!("{} events still wait in the spool", self.ended.unshipped));
+        for (table, rows, unique) in &self.rows {
+            require(rows == unique, format!("table {table} holds {} doubled rows", rows - unique));
+        }
+        require(self.without_evidence == 0, format!("{} violations have no evidence package", self.without_evidence));
+        for fault in &self.package_faults {
+            require(false, fault.clone());
+        }
+        faults
+    }
+
+    pub(super) fn render(&self) -> String {
+        let mut table = Table::new();
+        table.load_preset(UTF8_BORDERS_ONLY);
+        table.set_header(["after", &format!("{:.0} s", self.took.as_secs_f64())]);
+        let f = &self.frames;
+        let mut row = |name: &str, value: String| {
+            table.add_row([name.to_owned(), value]);
+        };
+        row("frames received", f.frames_received.to_string());
+        row("frames decoded", f.frames_decoded.to_string());
+        row("frames analysed", f.frames_analysed.to_string());
+        row("  not analysed: a newer one came", f.frames_superseded.to_string());
+        row("  not analysed: above the rate", f.frames_over_rate.to_string());
+        row("  not decodable", f.frames_undecodable.to_string());
+        if let Some((median, p95)) = self.delay_ms {
+            row("packet to analysed", format!("median {median:.0} ms, 95 % within {p95:.0} ms"));
+        }
+        row("passages", self.passages.to_string());
+        for (rule, count) in &self.violations {
+            row(&format!("violations: {rule}"), count.to_string());
+        }
+        for (name, rows, unique) in &self.rows {
+            row(&format!("rows in ClickHouse: {name}"), format!("{rows} ({unique} different ids)"));
+        }
+        row("durable events not in ClickHouse", self.missing_rows.to_string());
+        row("evidence packages verified", self.packages.to_string());
+        row("evidence packages at fault", self.package_faults.len().to_string());
+        let mut text = table.to_string();
+        if let Some(score) = &self.score {
+            text += "\n\nfound against what really happened, over all cameras and loops:\n";
+            text += &score::render(score);
+        }
+        text += "\nnumber plates are not read in this version";
+        match self.faults().as_slice() {
+            [] => text += "\ngood: every figure that must be above zero is, every row and package was read back",
+            faults => faults.iter().for_each(|fault| text += &format!("\nFAULT: {fault}")),
+        }
+        text
+    }
+}
+
+/// Each camera is judged over the loops it watched; the figures are summed.
+fn judge_by_camera(
+    input: &Input,
+    found: &[&Violation],
+    media_s: &std::collections::HashMap<stopline_types::CameraId, f64>,
+) -> Option<Score> {
+    let truth = input.truth.as_ref()?;
+    let scores = media_s.iter().map(|(camera, seen_s)| {
+        let of: Vec<_> = found.iter().copied().filter(|violation| violation.camera == *camera).collect();
+        score::judge(&truth.looped(*seen_s), &of, truth.frame_px)
+    });
+    scores.reduce(Score::add)
+}

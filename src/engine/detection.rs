@@ -1,0 +1,43 @@
+//! Puts the detector together: library, model, one session for each worker.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context as _;
+use stopline_detect::{
+    inference::{Detector, DetectorOptions, Runtime},
+    law::Catalogue,
+    models::Manifest,
+    scene::Scene,
+};
+use stopline_ingest::{AnalysePlan, CropRequest};
+use stopline_types::SizePx;
+
+use crate::config::EngineConfig;
+
+/// The manifest this binary was built with.
+pub(crate) fn manifest() -> anyhow::Result<Manifest> {
+    Manifest::parse(include_str!("../../models/manifest.toml"), Path::new("models/manifest.toml"))
+        .context("the built-in model manifest")
+}
+
+/// The law catalogue this binary was built with.
+pub(crate) fn law() -> anyhow::Result<Arc<Catalogue>> {
+    let text = include_str!("../../config/law/violations.csv");
+    let catalogue = Catalogue::parse(text, Path::new("config/law/violations.csv"));
+    Ok(Arc::new(catalogue.context("the built-in law catalogue")?))
+}
+
+/// `count` detectors of the configured model.
+pub(crate) fn detectors(config: &EngineConfig, count: usize) -> anyhow::Result<Vec<Detector>> {
+    let manifest = manifest()?;
+    let model = manifest.get(&config.detector.model)?.locate(std::slice::from_ref(&config.models_dir))?;
+    let runtime = Runtime::load(&config.onnxruntime)?;
+    let options = DetectorOptions { threads: 1, max_batch: config.detector.max_batch };
+    (0..count).map(|_| Ok(Detector::new(&runtime, &model, options.clone())?)).collect()
+}
+
+/// What ingest has to deliver for this scene.
+pub(crate) fn plan(fit: SizePx, max_fps: f64, scene: &Scene) -> AnalysePlan {
+    let crops = scene.crop_requests().into_iter().map(|[x, y, w, h]| CropRequest { x, y, w, h }).collect();
+    AnalysePlan { fit, max_fps, crops }
+}

@@ -1,0 +1,185 @@
+//! Proof for violations: when the packets after the act have come, cut the clip, decode the stills, write and sign
+//! the package, and only then hand the violation to the spool.
+//!
+//! A violation whose packets never come (the camera died, the ring was too small) goes on without a package and is
+//! counted with its reason: a person must see that there is none.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use stopline_ingest::ring::Ring;
+use stopline_store::evidence::{Package, Writer};
+use stopline_types::{CameraId, Event, EvidenceRef, UtcUs, Violation};
+
+use super::{intake::Intake, stills};
+use crate::config::{CameraConfig, EvidenceConfig};
+
+/// Violations that may wait for their packets; when full, detection waits.
+const WAITING: usize = 512;
+/// Longest wait for packets beyond the time they are due.
+const GRACE: Duration = Duration::from_secs(6);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Where violations go first.
+#[derive(Clone)]
+pub(crate) struct Prover {
+    sender: SyncSender<Box<Violation>>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Default)]
+struct Counters {
+    written: AtomicU64,
+    without: AtomicU64,
+}
+
+/// The thread behind a [`Prover`].
+pub(crate) struct ProverThread(JoinHandle<()>);
+
+/// What the prover needs to know of a camera.
+pub(crate) struct Source {
+    pub ring: Ring,
+    pub camera: CameraConfig,
+}
+
+impl Prover {
+    /// Starts the thread. `sources` are all cameras.
+    pub(crate) fn start(
+        sources: HashMap<CameraId, Source>,
+        writer: Writer,
+        config: EvidenceConfig,
+        intake: Intake,
+    ) -> std::io::Result<(Self, ProverThread)> {
+        let (sender, receiver) = sync_channel(WAITING);
+        let counters = Arc::new(Counters::default());
+        let worker = Worker { sources, writer, config, intake, counters: Arc::clone(&counters) };
+        let thread = std::thread::Builder::new().name("evidence".into()).spawn(move || worker.run(&receiver))?;
+        Ok((Self { sender, counters }, ProverThread(thread)))
+    }
+
+    /// Hands over a violation; waits while the prover is behind.
+    pub(crate) fn put(&self, violation: Box<Violation>) -> bool {
+        self.sender.send(violation).is_ok()
+    }
+
+    /// Packages written, and violations that went on without one.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.counters.written.load(Ordering::Relaxed), self.counters.without.load(Ordering::Relaxed))
+    }
+}
+
+impl ProverThread {
+    /// Waits until every violation handed over went on. All clones of the [`Prover`] must be gone.
+    pub(crate) fn join(self) {
+        if self.0.join().is_err() {
+            tracing::error!("the evidence thread panicked; violations that waited in it are lost");
+        }
+    }
+}
+
+struct Waiting {
+    violation: Box<Violation>,
+    until: Instant,
+}
+
+struct Worker {
+    sources: HashMap<CameraId, Source>,
+    writer: Writer,
+    config: EvidenceConfig,
+    intake: Intake,
+    counters: Arc<Counters>,
+}
+
+impl Worker {
+    fn run(&self, receiver: &Receiver<Box<Violation>>) {
+        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut open = true;
+        while open || !waiting.is_empty() {
+            match receiver.recv_timeout(LOOK_EVERY) {
+                Ok(violation) => {
+                    let patience = Duration::from_secs_f64(self.config.after_s) + GRACE;
+                    waiting.push(Waiting { violation, until: Instant::now() + patience });
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => open = false,
+            }
+            let now = Instant::now();
+            for job in waiting.extract_if(.., |job| !open || now >= job.until || self.is_due(&job.violation)) {
+                self.finish(job.violation);
+            }
+        }
+    }
+
+    fn span(&self, violation: &Violation) -> (UtcUs, UtcUs) {
+        let moments = &violation.moments;
+        let first = moments.before.time.utc.min(moments.act.time.utc);
+        let last = moments.after.time.utc.max(moments.act.time.utc);
+        (first.plus_s(-self.config.before_s), last.plus_s(self.config.after_s))
+    }
+
+    fn is_due(&self, violation: &Violation) -> bool {
+        let source = self.sources.get(&violation.camera);
+        source.is_none_or(|source| source.ring.covers(self.span(violation).1))
+    }
+
+    fn finish(&self, mut violation: Box<Violation>) {
+        let made = match self.sources.get(&violation.camera) {
+            Some(source) => self.prove(&violation, source),
+            None => Err(anyhow::anyhow!("no such camera")),
+        };
+        match made {
+            Ok(evidence) => {
+                self.counters.written.fetch_add(1, Ordering::Relaxed);
+                violation.evidence = Some(evidence);
+            }
+            Err(error) => {
+                self.counters.without.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(camera = %violation.camera, id = %violation.id, "no evidence package: {error:#}");
+            }
+        }
+        self.intake.put(Event::Violation(violation));
+    }
+
+    fn prove(&self, violation: &Violation, source: &Source) -> anyhow::Result<EvidenceRef> {
+        let (from, to) = self.span(violation);
+        package(violation, &source.ring, &source.camera, &self.writer, (from, to))
+    }
+}
+
+/// Cuts, decodes, writes and signs one package.
+pub(crate) fn package(
+    violation: &Violation,
+    ring: &Ring,
+    camera: &CameraConfig,
+    writer: &Writer,
+    (from, to): (UtcUs, UtcUs),
+) -> anyhow::Result<EvidenceRef> {
+    let cut = ring.cut(from, to).context("the packet ring")?;
+    let scratch = writer.scratch().context("a scratch folder for the package")?;
+    let clip = scratch.path().join("clip.mp4");
+    cut.write_mp4(&clip).context("the clip")?;
+    let mut files = vec![("clip.mp4".to_owned(), std::fs::read(&clip).context("the clip")?)];
+    for (name, jpeg) in stills::three(&cut, violation).context("the stills")? {
+        files.push((name.to_owned(), jpeg));
+    }
+    let device = &camera.device;
+    let package = Package {
+        violation,
+        camera_name: &camera.name,
+        site: &camera.site,
+        device_serial: device.serial.as_deref(),
+        certificate: device.certificate.as_deref(),
+        certificate_valid_to: device.certificate_valid_to.map(|day| day.to_string()),
+        files,
+    };
+    Ok(writer.write(package)?)
+}

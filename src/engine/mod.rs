@@ -1,0 +1,322 @@
+//! The engine: everything started in the order of the data's path and stopped in the same order, so that whatever
+//! is under way reaches the store.
+//!
+//! camera → mailbox → worker (detector, tracker, rules) → [`evidence::Prover`] for violations → [`intake::Intake`] →
+//! spool → shipper → ClickHouse.
+
+pub(crate) mod detection;
+pub(crate) mod evidence;
+mod history;
+pub(crate) mod intake;
+pub(crate) mod stills;
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use evidence::{Prover, ProverThread, Source};
+use intake::{Intake, IntakeThread, OnDurable};
+use stopline_detect::{
+    analyze::Analyzer,
+    workers::{Workers, WorkerStats},
+};
+use stopline_ingest::{
+    Camera,
+    handoff::{Hub, Turn},
+    ring::RingLimits,
+};
+use stopline_store::{
+    Store,
+    evidence::{Signer, Writer},
+    ship::{ShipStats, Shipper},
+    spool::{Spool, SpoolLimits},
+};
+use stopline_types::{CameraId, CameraStatus, Event};
+use tokio::{net::TcpListener, sync::oneshot};
+
+use crate::{backend::EngineBackend, config::Config};
+
+pub(crate) use history::History;
+
+/// Longest wait for the store to take what is spooled, when stopping. What is left goes at the next start.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// What the caller wants to be told.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    /// Every event, once durable.
+    pub on_durable: Option<OnDurable>,
+    /// Every analysed frame: camera, media time in seconds, and how long ago its last packet was received.
+    pub on_analysed: Option<Arc<dyn Fn(&CameraId, f64, Option<Duration>) + Send + Sync>>,
+}
+
+/// The running engine.
+pub(crate) struct Engine {
+    cameras: Arc<Vec<Camera>>,
+    hub: Arc<Hub>,
+    workers: Workers,
+    analyzers: Arc<Analyzers>,
+    prover: Prover,
+    prover_thread: ProverThread,
+    intake: Intake,
+    intake_thread: IntakeThread,
+    shipper: Shipper,
+    history: History,
+    pages: Pages,
+    /// Where evidence packages lie.
+    pub evidence_dir: std::path::PathBuf,
+}
+
+struct Pages {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+    web: stopline_web::Web,
+}
+
+type Analyzers = HashMap<CameraId, Mutex<Analyzer>>;
+
+/// How the engine ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    /// Events still in the spool; they go to the store at the next start.
+    pub unshipped: u64,
+    pub shipped: ShipStats,
+    pub cameras: Vec<CameraStatus>,
+    pub evidence_written: u64,
+    pub evidence_missing: u64,
+    pub passages_shed: u64,
+}
+
+impl Engine {
+    /// Starts everything; an error names the part that could not start, and what did start is stopped.
+    pub(crate) async fn start(config: Config, hooks: Hooks) -> anyhow::Result<Self> {
+        let engine = &config.engine;
+        std::fs::create_dir_all(&engine.data_dir).with_context(|| engine.data_dir.display().to_string())?;
+        let detectors = detection::detectors(engine, engine.workers())?;
+        let law = detection::law()?;
+        let history = History::start(engine).await?;
+        history.store.migrate().await.context("the store's tables")?;
+        let spool_limits = SpoolLimits { bytes: u64::from(engine.spool.megabytes) << 20 };
+        let spool = Arc::new(Spool::open(&engine.data_dir.join("spool"), spool_limits)?);
+        let shipper = Shipper::start(Arc::clone(&spool), history.store.clone());
+        let on_durable = hooks.on_durable.clone().unwrap_or_else(|| Arc::new(|_: &Event| {}));
+        let (intake, intake_thread) = Intake::start(Arc::clone(&spool), on_durable)?;
+
+        let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
+        let hub = Hub::new();
+        let limits =
+            RingLimits { seconds: engine.ring.seconds, bytes: u64::from(engine.ring.megabytes) << 20 };
+        let (mut cameras, mut analyzers, mut sources) = (Vec::new(), HashMap::new(), HashMap::new());
+        for camera in config.cameras.iter().cloned() {
+            let scene = camera.scene.clone().unwrap_or_default();
+            let plan = detection::plan(fit, engine.detector.max_fps, &scene);
+            let started = Camera::start(
+                camera.id.clone(),
+                camera.name.clone(),
+                camera.streams.clone(),
+                plan,
+                hub.mailbox(&camera.id, 1.0),
+                limits,
+                &tokio::runtime::Handle::current(),
+            );
+            sources.insert(camera.id.clone(), Source { ring: started.evidence_ring(), camera: camera.clone() });
+            let analyzer = Analyzer::new(camera.id.clone(), scene, Arc::clone(&law), model.clone());
+            analyzers.insert(camera.id.clone(), Mutex::new(analyzer));
+            cameras.push(started);
+        }
+        let evidence_dir = engine.data_dir.join("evidence");
+        let signer = Signer::open_or_create(&engine.data_dir.join("keys"))?;
+        let writer = Writer::new(evidence_dir.clone(), signer)?;
+        let (prover, prover_thread) = Prover::start(sources, writer, engine.evidence, intake.clone())?;
+
+        let (cameras, analyzers) = (Arc::new(cameras), Arc::new(analyzers));
+        let workers = start_workers(detectors, &hub, &analyzers, &prover, &intake, hooks);
+        let backend = EngineBackend::new(
+            history.store.clone(),
+            Arc::clone(&cameras),
+            evidence_dir.clone(),
+            intake.clone(),
+            Arc::clone(&spool),
+            shipper.watch(),
+        );
+        let pages = Pages::open(&config, Arc::new(backend)).await?;
+        Ok(Self {
+            cameras,
+            hub,
+            workers,
+            analyzers,
+            prover,
+            prover_thread,
+            intake,
+            intake_thread,
+            shipper,
+            history,
+            pages,
+            evidence_dir,
+        })
+    }
+
+    /// Address of the pages.
+    pub(crate) fn web_address(&self) -> SocketAddr {
+        self.pages.address
+    }
+
+    /// The pages' users and links.
+    pub(crate) fn web(&self) -> &stopline_web::Web {
+        &self.pages.web
+    }
+
+    /// The store, for reading back.
+    pub(crate) fn store(&self) -> &Store {
+        &self.history.store
+    }
+
+    /// How each camera is doing.
+    pub(crate) fn cameras(&self) -> Vec<CameraStatus> {
+        self.cameras.iter().map(Camera::status).collect()
+    }
+
+    /// Inference figures.
+    pub(crate) fn worker_stats(&self) -> WorkerStats {
+        self.workers.stats()
+    }
+
+    /// Shipping figures.
+    pub(crate) fn ship_stats(&self) -> ShipStats {
+        self.shipper.stats()
+    }
+
+    /// Evidence packages written, violations without one.
+    pub(crate) fn evidence_counts(&self) -> (u64, u64) {
+        self.prover.counts()
+    }
+
+    /// Stops cameras, lets everything under way reach the store, then stops the store's client. The store itself
+    /// stays until [`Stopped::close`], so that what was written can be read back.
+    pub(crate) async fn stop(self) -> anyhow::Result<Ended> {
+        Ok(self.drain().await?.close().await)
+    }
+
+    /// As [`Engine::stop`], but keeps the store open.
+    pub(crate) async fn drain(self) -> anyhow::Result<Stopped> {
+        let statuses = self.cameras();
+        for camera in self.cameras.iter() {
+            camera.stop().await;
+        }
+        self.hub.close();
+        let Self { workers, analyzers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } = self;
+        drop(pages.stop.send(()));
+        pages.task.await.context("the pages' task")?;
+        drop(pages.web);
+        let counts = tokio::task::spawn_blocking(move || {
+            workers.join();
+            for analyzer in analyzers.values() {
+                let ended = analyzer.lock().unwrap_or_else(PoisonError::into_inner).finish();
+                ended.into_iter().for_each(|event| route(event, &prover, &intake));
+            }
+            let evidence = prover.counts();
+            drop(prover);
+            prover_thread.join();
+            let shed = intake.counts().1;
+            drop(intake);
+            (evidence, shed)
+        });
+        let ((written, missing), shed) = counts.await.context("stopping")?;
+        intake_thread.join();
+        let shipped = shipper.drain(DRAIN).await;
+        let ended = Ended {
+            unshipped: shipped.waiting,
+            shipped,
+            cameras: statuses,
+            evidence_written: written,
+            evidence_missing: missing,
+            passages_shed: shed,
+        };
+        Ok(Stopped { history, ended })
+    }
+}
+
+/// Everything ended but the store.
+pub(crate) struct Stopped {
+    history: History,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+impl Stopped {
+    /// The store, for reading back.
+    pub(crate) fn store(&self) -> &Store {
+        &self.history.store
+    }
+
+    /// Ends the store.
+    pub(crate) async fn close(self) -> Ended {
+        self.history.stop().await;
+        self.ended
+    }
+}
+
+fn start_workers(
+    detectors: Vec<stopline_detect::inference::Detector>,
+    hub: &Arc<Hub>,
+    analyzers: &Arc<Analyzers>,
+    prover: &Prover,
+    intake: &Intake,
+    hooks: Hooks,
+) -> Workers {
+    let (hub, analyzers) = (Arc::clone(hub), Arc::clone(analyzers));
+    let (prover, intake) = (prover.clone(), intake.clone());
+    // Short waits let a worker notice that the hub closed.
+    let take = move |max: usize| hub.take(max, Duration::from_millis(250));
+    let observe = move |turn: &Turn, detections| {
+        let frame: &stopline_types::Frame = turn.as_ref();
+        let Some(analyzer) = analyzers.get(&frame.camera) else { return Vec::new() };
+        analyzer.lock().unwrap_or_else(PoisonError::into_inner).observe(frame, detections)
+    };
+    let emit = move |turn: &Turn, events: Vec<Event>| {
+        let frame: &stopline_types::Frame = turn.as_ref();
+        if let Some(told) = &hooks.on_analysed {
+            told(&frame.camera, frame.media_s, frame.received.map(|at| Instant::now().duration_since(at)));
+        }
+        events.into_iter().for_each(|event| route(event, &prover, &intake));
+    };
+    Workers::start(detectors, take, observe, emit)
+}
+
+/// Violations get their proof first; everything else goes straight to disk.
+fn route(event: Event, prover: &Prover, intake: &Intake) {
+    let taken = match event {
+        Event::Violation(violation) => prover.put(violation),
+        other => intake.put(other),
+    };
+    if !taken {
+        tracing::error!("an event came after the intake had ended and is lost");
+    }
+}
+
+impl Pages {
+    async fn open(config: &Config, backend: Arc<EngineBackend>) -> anyhow::Result<Self> {
+        let web_config = stopline_web::WebConfig {
+            data_dir: config.engine.data_dir.join("web"),
+            secure_cookies: config.engine.web.secure_cookies,
+        };
+        let web = stopline_web::Web::new(web_config, backend).context("the pages")?;
+        let listen = config.engine.web.listen;
+        let listener = TcpListener::bind(listen).await.with_context(|| format!("web.listen: {listen}"))?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        let serving = web.clone();
+        let task = tokio::spawn(async move {
+            let end = async { drop(stopped.await) };
+            if let Err(error) = serving.serve(listener, end).await {
+                tracing::error!(%error, "the pages ended");
+            }
+        });
+        Ok(Self { address, stop, task, web })
+    }
+}

@@ -1,0 +1,140 @@
+//! Found against true: which violations were found, missed, or made up.
+
+mod table;
+mod truth;
+
+use serde::Serialize;
+use stopline_types::{RuleKind, SizePx, Violation};
+
+pub(crate) use table::render;
+pub(crate) use truth::{Act, Truth};
+
+/// Figures of one rule.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct RuleScore {
+    /// Acts that count.
+    pub expected: usize,
+    /// Of those, found.
+    pub found: usize,
+    /// Events that are no act at all.
+    pub false_alarms: usize,
+    /// Found acts that the truth sets aside (unsure, beside the line), and all of those.
+    pub aside_found: usize,
+    pub aside: usize,
+    /// What was missed, by name and time.
+    pub missed: Vec<Missed>,
+    /// What was made up.
+    pub made_up: Vec<MadeUp>,
+    /// Measured less true speed of found acts, km/h.
+    pub speed_error_kmh: Vec<f64>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Missed {
+    pub who: String,
+    pub from_s: f64,
+    pub to_s: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct MadeUp {
+    pub id: String,
+    pub t_s: f64,
+    pub track: u64,
+    pub class: String,
+}
+
+impl RuleScore {
+    /// Found of expected; 1 where nothing was expected.
+    pub(crate) fn recall(&self) -> f64 {
+        if self.expected == 0 { 1.0 } else { self.found as f64 / self.expected as f64 }
+    }
+
+    /// True of all that was said; 1 where nothing was said.
+    pub(crate) fn precision(&self) -> f64 {
+        let said = self.found + self.false_alarms;
+        if said == 0 { 1.0 } else { self.found as f64 / said as f64 }
+    }
+}
+
+/// Figures of a clip.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Score {
+    /// By rule, only rules that were expected or said.
+    pub rules: Vec<(RuleKind, RuleScore)>,
+    /// Acts of kinds that no rule looks for, by kind.
+    pub without_rule: std::collections::BTreeMap<String, usize>,
+}
+
+/// Judges `events` against `truth`. `frame` is the frame that the boxes of the events are in.
+///
+/// Each act takes at most one event and each event one act; acts that count are matched before those set aside. A
+/// second event for an act that was found already is a false alarm: the officer would see it twice.
+pub(crate) fn judge(truth: &Truth, events: &[&Violation], frame: SizePx) -> Score {
+    let (sx, sy) =
+        (truth.frame_px.w as f32 / frame.w as f32, truth.frame_px.h as f32 / frame.h as f32);
+    let rules = RuleKind::ALL.into_iter().filter_map(|rule| {
+        let mut score = RuleScore::default();
+        let mut left: Vec<_> = events.iter().filter(|event| event.rule == rule).collect();
+        let acts = truth.acts.iter().filter(|act| act.rule == rule);
+        let (counting, aside): (Vec<&Act>, Vec<&Act>) = acts.partition(|act| act.aside.is_none());
+        let mut take = |act: &Act| {
+            let at = left.iter().position(|event| act.is_at(event.t_s, &event.bbox.scaled(sx, sy)))?;
+            Some(left.remove(at))
+        };
+        for act in counting {
+            score.expected += 1;
+            match take(act) {
+                Some(event) => {
+                    score.found += 1;
+                    if let (Some(measured), Some(speed)) = (event.speed_kmh, act.speed_kmh) {
+                        score.speed_error_kmh.push(measured - speed);
+                    }
+                }
+                None => {
+                    score.missed.push(Missed { who: act.who.clone(), from_s: act.from_s, to_s: act.to_s });
+                }
+            }
+        }
+        for act in aside {
+            score.aside += 1;
+            score.aside_found += usize::from(take(act).is_some());
+        }
+        score.false_alarms = left.len();
+        score.made_up.extend(left.into_iter().map(|event| MadeUp {
+            id: event.id.to_string(),
+            t_s: event.t_s,
+            track: event.track,
+            class: event.class.to_string(),
+        }));
+        (score.expected + score.aside + score.false_alarms > 0).then_some((rule, score))
+    });
+    Score { rules: rules.collect(), without_rule: truth.without_rule.clone() }
+}
+
+impl Score {
+    /// Figures of both, rule by rule.
+    pub(crate) fn add(mut self, other: Self) -> Self {
+        for (rule, theirs) in other.rules {
+            match self.rules.iter_mut().find(|(ours, _)| *ours == rule) {
+                Some((_, ours)) => ours.add(theirs),
+                None => self.rules.push((rule, theirs)),
+            }
+        }
+        self.rules.sort_by_key(|(rule, _)| *rule);
+        self
+    }
+}
+
+impl RuleScore {
+    fn add(&mut self, mut other: Self) {
+        self.expected += other.expected;
+        self.found += other.found;
+        self.false_alarms += other.false_alarms;
+        self.aside += other.aside;
+        self.aside_found += other.aside_found;
+        self.missed.append(&mut other.missed);
+        self.made_up.append(&mut other.made_up);
+        self.speed_error_kmh.append(&mut other.speed_error_kmh);
+    }
+}

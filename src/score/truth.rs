@@ -1,0 +1,372 @@
+//! Ground truth: what really happened in a clip.
+//!
+//! Two forms are read: the rendered junction's (`fixtures/*/truth.json`: exact boxes of every vehicle in every frame)
+//! and the hand-made one of real clips (moments and places noted by a person, some of them unsure).
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Deserialize;
+use stopline_types::{BoxPx, PointPx, RuleKind, SizePx, VehicleClass};
+
+/// A rendered vehicle is held to be the found one when their boxes share so much.
+const SAME_VEHICLE_IOU: f32 = 0.15;
+/// A person's note of a crossing is held to be the found one within so many pixels along the line, or 0.6 of
+/// its own width.
+const SAME_PLACE_PX: f32 = 60.0;
+
+/// What really happened in a clip.
+#[derive(Debug, Clone)]
+pub(crate) struct Truth {
+    /// Size of the frame that places are given in.
+    pub frame_px: SizePx,
+    /// Length of the clip.
+    pub duration_s: f64,
+    /// Acts of kinds that the engine looks for.
+    pub acts: Vec<Act>,
+    /// Acts of other kinds, counted: the engine has no rule for them.
+    pub without_rule: BTreeMap<String, usize>,
+}
+
+/// One thing that was done.
+#[derive(Debug, Clone)]
+pub(crate) struct Act {
+    pub rule: RuleKind,
+    /// Who, as the truth names it.
+    pub who: String,
+    /// An event between these seconds may be this act.
+    pub from_s: f64,
+    pub to_s: f64,
+    pub class: Option<VehicleClass>,
+    pub place: Place,
+    /// Why it is neither counted when missed nor held against the engine when found; `None`: it counts.
+    pub aside: Option<String>,
+    pub speed_kmh: Option<f64>,
+}
+
+/// Where it was done.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// Not noted: time decides alone.
+    Anywhere,
+    /// A foot point.
+    At(PointPx),
+    /// The exact box at each moment.
+    Track(Vec<(f64, BoxPx)>),
+}
+
+impl Act {
+    /// Whether a vehicle in `bbox` at `t_s` may be the one that did it. `bbox` in the truth's frame.
+    pub(crate) fn is_at(&self, t_s: f64, bbox: &BoxPx) -> bool {
+        if t_s < self.from_s || t_s > self.to_s {
+            return false;
+        }
+        match &self.place {
+            Place::Anywhere => true,
+            Place::At(point) => (bbox.foot().x - point.x).abs() <= SAME_PLACE_PX.max(bbox.w * 0.6),
+            Place::Track(boxes) => {
+                let nearest = boxes.iter().min_by(|a, b| (a.0 - t_s).abs().total_cmp(&(b.0 - t_s).abs()));
+                nearest.is_some_and(|(_, truth)| truth.iou(bbox) >= SAME_VEHICLE_IOU)
+            }
+        }
+    }
+
+    /// The same act `by_s` later, as a clip played in a loop shows it.
+    fn later(&self, by_s: f64) -> Self {
+        let mut act = self.clone();
+        act.from_s += by_s;
+        act.to_s += by_s;
+        if let Place::Track(boxes) = &mut act.place {
+            boxes.iter_mut().for_each(|(t, _)| *t += by_s);
+        }
+        act
+    }
+}
+
+impl Truth {
+    /// Reads a truth file of either form.
+    pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
+        let fault = |e: &dyn std::fmt::Display| anyhow::anyhow!("truth file {}: {e}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|e| fault(&e))?;
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| fault(&e))?;
+        if value.get("crossings").is_some() {
+            Ok(HandMade::into_truth(serde_json::from_value(value).map_err(|e| fault(&e))?))
+        } else if value.get("frames").is_some_and(serde_json::Value::is_array) {
+            Ok(Rendered::into_truth(serde_json::from_value(value).map_err(|e| fault(&e))?))
+        } else {
+            Err(fault(&"expected `crossings` (made by hand) or a list `frames` (rendered)"))
+        }
+    }
+
+    /// What happens when the clip is played in a loop and watched for `span_s`: acts whose whole window was seen.
+    pub(crate) fn looped(&self, span_s: f64) -> Self {
+        let mut acts = Vec::new();
+        let mut start_s = 0.0;
+        while self.duration_s > 0.0 && start_s < span_s {
+            acts.extend(self.acts.iter().map(|act| act.later(start_s)).filter(|act| act.to_s <= span_s));
+            start_s += self.duration_s;
+        }
+        Self { acts, ..self.clone() }
+    }
+}
+
+#[derive(Deserialize)]
+struct Rendered {
+    image: [u32; 2],
+    fps: f64,
+    vehicles: Vec<RenderedVehicle>,
+    violations: Vec<RenderedViolation>,
+    frames: Vec<RenderedFrame>,
+}
+
+#[derive(Deserialize)]
+struct RenderedVehicle {
+    id: String,
+    cls: String,
+}
+
+#[derive(Deserialize)]
+struct RenderedViolation {
+    #[serde(rename = "type")]
+    kind: String,
+    vehicle: String,
+    t: Option<f64>,
+    t_end: Option<f64>,
+    speed_kmh: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct RenderedFrame {
+    t: f64,
+    objects: Vec<RenderedObject>,
+}
+
+#[derive(Deserialize)]
+struct RenderedObject {
+    id: String,
+    #[serde(rename = "box")]
+    edges: [f32; 4],
+}
+
+impl Rendered {
+    fn into_truth(self) -> Truth {
+        let duration_s = self.frames.len() as f64 / self.fps;
+        let mut truth = Truth { frame_px: self.image.into(), duration_s, acts: vec![], without_rule: BTreeMap::new() };
+        for violation in &self.violations {
+            let Some(rule) = rule_of(&violation.kind) else {
+                *truth.without_rule.entry(violation.kind.clone()).or_default() += 1;
+                continue;
+            };
+            let boxes: Vec<_> = self.frames.iter().flat_map(|frame| {
+                let of = frame.objects.iter().filter(|object| object.id == violation.vehicle);
+                of.map(|object| {
+                    let [left, top, right, bottom] = object.edges;
+                    (frame.t, BoxPx::from_edges(left, top, right, bottom))
+                })
+            });
+            let boxes: Vec<_> = boxes.collect();
+            let seen_from = boxes.first().map_or(0.0, |(t, _)| *t);
+            let seen_to = boxes.last().map_or(duration_s, |(t, _)| *t);
+            // A speed may be measured anywhere on the way; the other acts have their moment. `t` is when the front
+            // reaches the line, while boxes end at the rear: hence the second and a half after it.
+            let (from_s, to_s) = match (rule, violation.t) {
+                (RuleKind::Speed, _) | (_, None) => (seen_from, seen_to),
+                (_, Some(t)) => (t - 1.0, violation.t_end.unwrap_or(t) + 1.5),
+            };
+            let vehicle = self.vehicles.iter().find(|vehicle| vehicle.id == violation.vehicle);
+            truth.acts.push(Act {
+                rule,
+                who: violation.vehicle.clone(),
+                from_s: from_s.max(0.0),
+                to_s: to_s.min(duration_s),
+                class: vehicle.and_then(|vehicle| VehicleClass::parse(&vehicle.cls)),
+                place: Place::Track(boxes),
+                aside: None,
+                speed_kmh: violation.speed_kmh,
+            });
+        }
+        truth
+    }
+}
+
+#[derive(Deserialize)]
+struct HandMade {
+    width: u32,
+    height: u32,
+    duration_s: f64,
+    crossings: Vec<Crossing>,
+    #[serde(default)]
+    stopped_over_line: Vec<Stopped>,
+    #[serde(default)]
+    no_helmet: Vec<serde_json::Value>,
+    #[serde(default)]
+    other_violations: Vec<Other>,
+}
+
+#[derive(Deserialize)]
+struct Crossing {
+    id: String,
+    t_s: Option<f64>,
+    t_rear_s: Option<f64>,
+    #[serde(default)]
+    t_uncertainty_s: f64,
+    x_px: f32,
+    y_px: f32,
+    class: String,
+    violation_red_light: Sure,
+    #[serde(default)]
+    wrong_side: bool,
+    #[serde(default)]
+    early_start: bool,
+}
+
+#[derive(Deserialize)]
+struct Stopped {
+    id: String,
+    from_s: Option<f64>,
+    to_s: Option<f64>,
+    sure: Sure,
+}
+
+#[derive(Deserialize)]
+struct Other {
+    #[serde(rename = "type")]
+    kind: String,
+    from_s: f64,
+    to_s: f64,
+    sure: Sure,
+}
+
+/// `true`, `false` or a word such as "unsure".
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Sure {
+    Known(bool),
+    Doubt(String),
+}
+
+impl Sure {
+    fn aside(&self) -> Option<String> {
+        match self {
+            Self::Known(_) => None,
+            Self::Doubt(words) => Some(words.clone()),
+        }
+    }
+}
+
+impl HandMade {
+    fn into_truth(self) -> Truth {
+        let mut truth = Truth {
+            frame_px: SizePx { w: self.width, h: self.height },
+            duration_s: self.duration_s,
+            acts: vec![],
+            without_rule: BTreeMap::new(),
+        };
+        for c in &self.crossings {
+            let Some(t_s) = c.t_rear_s.or(c.t_s) else { continue };
+            if matches!(c.violation_red_light, Sure::Known(false)) {
+                continue;
+            }
+            // Who crosses beside the painted line crosses only its extension: shown apart, as the truth asks.
+            let beside = c.wrong_side.then(|| "crosses beside the painted line".to_owned());
+            let early = c.early_start.then(|| "creeps over the line shortly before green".to_owned());
+            let slack_s = 1.2 + c.t_uncertainty_s;
+            truth.acts.push(Act {
+                rule: RuleKind::RedLight,
+                who: c.id.clone(),
+                from_s: c.t_s.unwrap_or(t_s).min(t_s) - slack_s,
+                to_s: t_s + slack_s,
+                class: VehicleClass::parse(&c.class),
+                place: Place::At(PointPx { x: c.x_px, y: c.y_px }),
+                aside: c.violation_red_light.aside().or(beside).or(early),
+                speed_kmh: None,
+            });
+        }
+        for s in &self.stopped_over_line {
+            let (Some(from_s), Some(to_s)) = (s.from_s, s.to_s) else { continue };
+            let crossing = self.crossings.iter().find(|c| c.id == s.id);
+            truth.acts.push(Act {
+                rule: RuleKind::StopLine,
+                who: s.id.clone(),
+                from_s: from_s - 1.0,
+                to_s: to_s + 1.0,
+                class: None,
+                place: crossing.map_or(Place::Anywhere, |c| Place::At(PointPx { x: c.x_px, y: c.y_px })),
+                aside: s
+                    .sure
+                    .aside()
+                    .or_else(|| crossing.filter(|c| c.wrong_side).map(|_| "beside the painted line".to_owned())),
+                speed_kmh: None,
+            });
+        }
+        for o in &self.other_violations {
+            let aside = match o.kind.as_str() {
+                "wrong_way" | "oncoming_on_wrong_side" => o.sure.aside(),
+                other => Some(format!("{other}: no rule of its own")),
+            };
+            truth.acts.push(Act {
+                rule: RuleKind::WrongWay,
+                who: o.kind.clone(),
+                from_s: o.from_s - 1.0,
+                to_s: o.to_s + 1.0,
+                class: None,
+                place: Place::Anywhere,
+                aside,
+                speed_kmh: None,
+            });
+        }
+        if !self.no_helmet.is_empty() {
+            truth.without_rule.insert("no_helmet".to_owned(), self.no_helmet.len());
+        }
+        truth
+    }
+}
+
+fn rule_of(kind: &str) -> Option<RuleKind> {
+    match kind {
+        "speeding" => Some(RuleKind::Speed),
+        other => RuleKind::parse(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn junction() -> Truth {
+        Truth::load(Path::new("fixtures/junction/truth.json")).expect("the fixture reads")
+    }
+
+    #[test]
+    fn the_junction_has_its_acts() {
+        let truth = junction();
+        let of = |rule| truth.acts.iter().filter(|act| act.rule == rule).count();
+        assert_eq!((of(RuleKind::RedLight), of(RuleKind::Speed), of(RuleKind::WrongWay)), (2, 1, 1));
+        assert_eq!(truth.without_rule["no_helmet"], 2);
+        assert!((truth.duration_s - 15.04).abs() < 1e-9);
+        let runner = truth.acts.iter().find(|act| act.who == "r2").expect("the red-light rider");
+        let Place::Track(boxes) = &runner.place else { panic!("rendered acts have boxes") };
+        let (t, bbox) = boxes.iter().find(|(t, _)| *t >= 5.0).expect("seen at 5 s");
+        assert!(runner.is_at(*t, bbox));
+        assert!(!runner.is_at(*t, &BoxPx { x: bbox.x + 300.0, ..*bbox }));
+        assert!(!runner.is_at(*t + 9.0, bbox));
+    }
+
+    #[test]
+    fn a_loop_repeats_only_what_was_wholly_seen() {
+        let truth = junction();
+        let twice = truth.looped(truth.duration_s * 2.0);
+        assert_eq!(twice.acts.len(), truth.acts.len() * 2);
+        let cut = truth.looped(truth.duration_s + 4.0);
+        let red = cut.acts.iter().filter(|act| act.rule == RuleKind::RedLight).count();
+        assert_eq!(red, 3, "the early runner twice, the later one once");
+    }
+
+    #[test]
+    fn a_strange_file_is_refused_by_name() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("t.json");
+        std::fs::write(&path, "{}").expect("written");
+        let error = Truth::load(&path).expect_err("refused").to_string();
+        assert!(error.contains("t.json") && error.contains("crossings"), "{error}");
+    }
+}
