@@ -172,9 +172,6 @@ pub(crate) struct ScoreArgs {
     /// The camera whose scene applies, with --replay.
     #[arg(long, value_name = "ID")]
     pub camera: Option<String>,
-    /// Width and height of the frame the events' boxes are in; the truth's unless given.
-    #[arg(long, value_name = "WxH", value_parser = parse_size)]
-    pub frame: Option<stopline_types::SizePx>,
     /// Fail (exit 1) when a rule's recall is below this, 0 to 1.
     #[arg(long, value_name = "R")]
     pub min_recall: Option<f64>,
@@ -229,12 +226,6 @@ pub(crate) struct DemoArgs {
     /// The checkout, for its fixtures, examples and simulator.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub repository: PathBuf,
-}
-
-fn parse_size(text: &str) -> Result<stopline_types::SizePx, String> {
-    let (w, h) = text.split_once('x').ok_or("expected WxH, e.g. 1280x720")?;
-    let side = |s: &str| s.parse::<u32>().ok().filter(|n| *n > 0).ok_or(format!("{s:?}: expected a whole number"));
-    Ok(stopline_types::SizePx { w: side(w)?, h: side(h)? })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use stopline_detect::{analyze::Analyzer, inference::Detector};
 use stopline_ingest::{replay::FileCamera, ring::RingLimits};
 use stopline_store::evidence::{Signer, Writer};
-use stopline_types::{CameraId, Event, Frame, SizePx, Violation};
+use stopline_types::{CameraId, Event, Frame, Violation};
 
 use super::{say, say_json};
 use crate::{
@@ -25,8 +25,6 @@ use crate::{
 pub(crate) struct Replayed {
     /// In order of time.
     pub events: Vec<Event>,
-    /// The file's frame.
-    pub frame: SizePx,
     pub frames: u64,
     pub media_s: f64,
     pub wall_s: f64,
@@ -103,7 +101,7 @@ pub(crate) fn replay(
     progress.end();
     events.sort_by(|a, b| a.utc().cmp(&b.utc()).then_with(|| a.id().cmp(&b.id())));
     let wall_s = began.elapsed().as_secs_f64();
-    Ok(Replayed { events, frame: source.info().size, frames, media_s, wall_s, broken })
+    Ok(Replayed { events, frames, media_s, wall_s, broken })
 }
 
 /// Each detector takes one frame of the group, at the same time; results come back in the frames' order.

@@ -15,8 +15,8 @@ use crate::{
 
 pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<Outcome> {
     let truth = Truth::load(&args.truth)?;
-    let (events, frame) = match (&args.events, &args.replay, &args.camera) {
-        (Some(path), _, _) => (read_events(path)?, None),
+    let events = match (&args.events, &args.replay, &args.camera) {
+        (Some(path), _, _) => read_events(path)?,
         (None, Some(clip), Some(camera)) => {
             let config = Config::load(&args.config.dir)?;
             let id = CameraId::new(camera).map_err(|e| WrongUse(e.to_string()))?;
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<Outcome> {
             if let Some(reason) = replayed.broken {
                 anyhow::bail!("{reason}");
             }
-            (replayed.events, Some(replayed.frame))
+            replayed.events
         }
         _ => return Err(WrongUse("give --events FILE, or --replay FILE with --camera ID".into()).into()),
     };
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<Outcome> {
             _ => None,
         })
         .collect();
-    let score = score::judge(&truth, &violations, args.frame.or(frame).unwrap_or(truth.frame_px));
+    let score = score::judge(&truth, &violations);
     if args.json {
         say_json(&score)?;
     } else {

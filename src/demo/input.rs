@@ -179,7 +179,7 @@ fn known_clip(examples: &Path, clip: &Path) -> anyhow::Result<Option<(PathBuf, P
     Ok(found.map(|(dir, known)| (dir.join("cameras").join(known.camera), clip.with_file_name(known.truth))))
 }
 
-fn random_password() -> anyhow::Result<String> {
+pub(super) fn random_password() -> anyhow::Result<String> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("the system's random numbers: {e}"))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -27,7 +27,7 @@ use crate::{
     engine::{Engine, Hooks},
 };
 
-/// The demo's user. It has no password: the only way in is the link for one use.
+/// The demo's user. Its password is random and shown to nobody: the only way in is the link for one use.
 const USER: &str = "demo";
 const LINK_VALID: Duration = Duration::from_secs(15 * 60);
 
@@ -115,7 +115,7 @@ async fn log_in_link(engine: &Engine) -> anyhow::Result<String> {
     let (users, address) = (engine.web().users().clone(), engine.web_address());
     tokio::task::spawn_blocking(move || {
         if !users.list()?.iter().any(|user| user.name == USER) {
-            users.add_without_password(USER, Role::Reviewer)?;
+            users.add(USER, Role::Reviewer, &input::random_password()?)?;
         }
         let link = users.one_time_link(USER, LINK_VALID)?;
         Ok(link.url(&format!("http://{address}")))

@@ -183,7 +183,7 @@ fn judge_by_camera(
     let truth = input.truth.as_ref()?;
     let scores = media_s.iter().map(|(camera, seen_s)| {
         let of: Vec<_> = found.iter().copied().filter(|violation| violation.camera == *camera).collect();
-        score::judge(&truth.looped(*seen_s), &of, truth.frame_px)
+        score::judge(&truth.looped(*seen_s), &of)
     });
     scores.reduce(Score::add)
 }

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use stopline_store::spool::{Spool, SpoolError};
+use stopline_store::spool::Spool;
 use stopline_types::Event;
 use tokio::sync::broadcast;
 
@@ -62,6 +62,12 @@ impl Intake {
     /// Hands over an event; waits while the disk is behind. False: the intake has ended.
     pub(crate) fn put(&self, event: Event) -> bool {
         self.sender.send(event).is_ok()
+    }
+
+    /// Tells live listeners of an event that was made durable another way.
+    pub(crate) fn announce(&self, event: Event) {
+        // No listener is no fault.
+        drop(self.live.send(Arc::new(event)));
     }
 
     /// Events from now on, each sent when durable.
@@ -128,11 +134,5 @@ fn append(spool: &Spool, batch: Vec<Event>, counters: &Counters) -> Vec<Event> {
                 pause = (pause * 2).min(Duration::from_secs(10));
             }
         }
-    }
-}
-
-impl From<SpoolError> for crate::WrongUse {
-    fn from(error: SpoolError) -> Self {
-        Self(error.to_string())
     }
 }

@@ -4,7 +4,7 @@ mod table;
 mod truth;
 
 use serde::Serialize;
-use stopline_types::{RuleKind, SizePx, Violation};
+use stopline_types::{RuleKind, Violation};
 
 pub(crate) use table::render;
 pub(crate) use truth::{Act, Truth};
@@ -66,20 +66,22 @@ pub(crate) struct Score {
     pub without_rule: std::collections::BTreeMap<String, usize>,
 }
 
-/// Judges `events` against `truth`. `frame` is the frame that the boxes of the events are in.
+/// Judges `events` against `truth`.
 ///
 /// Each act takes at most one event and each event one act; acts that count are matched before those set aside. A
 /// second event for an act that was found already is a false alarm: the officer would see it twice.
-pub(crate) fn judge(truth: &Truth, events: &[&Violation], frame: SizePx) -> Score {
-    let (sx, sy) =
-        (truth.frame_px.w as f32 / frame.w as f32, truth.frame_px.h as f32 / frame.h as f32);
+pub(crate) fn judge(truth: &Truth, events: &[&Violation]) -> Score {
+    let in_truth_px = |event: &Violation| {
+        let (truth, frame) = (truth.frame_px, event.frame_px);
+        event.bbox.scaled(truth.w as f32 / frame.w as f32, truth.h as f32 / frame.h as f32)
+    };
     let rules = RuleKind::ALL.into_iter().filter_map(|rule| {
         let mut score = RuleScore::default();
         let mut left: Vec<_> = events.iter().filter(|event| event.rule == rule).collect();
         let acts = truth.acts.iter().filter(|act| act.rule == rule);
         let (counting, aside): (Vec<&Act>, Vec<&Act>) = acts.partition(|act| act.aside.is_none());
         let mut take = |act: &Act| {
-            let at = left.iter().position(|event| act.is_at(event.t_s, &event.bbox.scaled(sx, sy)))?;
+            let at = left.iter().position(|event| act.is_at(event.t_s, &in_truth_px(event)))?;
             Some(left.remove(at))
         };
         for act in counting {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BoxPx, CameraId, CaptureTime, EventId, RuleKind, RuleMode, SignalState, UtcUs, VehicleClass};
+use crate::{BoxPx, CameraId, CaptureTime, EventId, RuleKind, RuleMode, SignalState, SizePx, UtcUs, VehicleClass};
 
 /// Version of the JSON below, written as `schema` beside every stored event.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -128,9 +128,11 @@ pub struct Passage {
     pub track: u64,
     /// What it is, by vote over the track.
     pub class: VehicleClass,
-    /// Where it was at `t_s`.
+    /// Where it was at `t_s`, in pixels of `frame_px`.
     #[serde(rename = "box")]
     pub bbox: BoxPx,
+    /// Size of the analysed stream's frame: what boxes and trajectory are measured in.
+    pub frame_px: SizePx,
     /// Mean detection score over the track.
     pub confidence: f64,
     /// Its plate, if read.
@@ -169,9 +171,11 @@ pub struct Violation {
     pub track: u64,
     /// What it is, by vote over the track.
     pub class: VehicleClass,
-    /// Where it was at `t_s`.
+    /// Where it was at `t_s`, in pixels of `frame_px`.
     #[serde(rename = "box")]
     pub bbox: BoxPx,
+    /// Size of the analysed stream's frame: what boxes are measured in. Stills may be of a larger stream.
+    pub frame_px: SizePx,
     /// How sure the engine is, 0 to 1: the track's mean score, lowered by the rule where its evidence is thin.
     pub confidence: f64,
     /// Its plate, if read.
@@ -371,6 +375,7 @@ mod tests {
             track: 5,
             class: VehicleClass::Motorcycle,
             bbox: [1.0, 2.0, 3.0, 4.0].into(),
+            frame_px: SizePx { w: 640, h: 360 },
             confidence: 0.8,
             plate: None,
             speed_kmh: None,

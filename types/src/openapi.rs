@@ -5,7 +5,7 @@ use utoipa::{
     openapi::{RefOr, schema::Schema},
 };
 
-use crate::{BoxPx, TrackPoint};
+use crate::{BoxPx, SizePx, TrackPoint};
 
 macro_rules! schema_as {
     ($type:ty, $json:ty) => {
@@ -20,3 +20,4 @@ macro_rules! schema_as {
 
 schema_as!(BoxPx, Vec<f32>);
 schema_as!(TrackPoint, Vec<f32>);
+schema_as!(SizePx, Vec<u32>);
