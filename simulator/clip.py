@@ -7,6 +7,7 @@ so that a long clip costs no memory of its own.
 
 import mmap
 import statistics
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ CODEC_NAMES = {
 }
 # No new access unit, error or end for this long means that the demuxer hangs on a broken file.
 STALL_S = 20
+# A file whose video is shorter than this share of its stated length is probably cut off (or has longer sound).
+READ_AT_LEAST = 0.8
 
 
 class ClipError(Exception):
@@ -72,16 +75,20 @@ def load(path):
     if not path.is_file():
         raise ClipError(f"{path}: no such file")
     spool = tempfile.TemporaryFile(prefix="rtsp-cameras-")  # noqa: SIM115  (lives as long as its mapping)
-    caps, pictures = _demux(path, spool)
+    caps, pictures, stated_ns = _demux(path, spool)
     units = _units(path, pictures)
     spool.flush()
     data = mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ)
     spool.close()
-    return Clip(path, caps, units, data)
+    clip = Clip(path, caps, units, data)
+    if clip.length_ns < READ_AT_LEAST * stated_ns:
+        read_s, stated_s = clip.length_ns / Gst.SECOND, stated_ns / Gst.SECOND
+        print(f"{path}: {read_s:.1f} s of video in a file of {stated_s:.1f} s: is it cut off?", file=sys.stderr)
+    return clip
 
 
 def _demux(path, spool):
-    """Writes every access unit to `spool`; returns the stream's caps and (offset, size, pts_ns, key) of each."""
+    """Writes every access unit to `spool`; returns its caps, (offset, size, pts_ns, key) of each, the file's length."""
     pipeline = Gst.Pipeline()
     source, parsebin = Gst.ElementFactory.make("filesrc"), Gst.ElementFactory.make("parsebin")
     parser, sink = Gst.ElementFactory.make("h264parse"), Gst.ElementFactory.make("appsink")
@@ -90,6 +97,8 @@ def _demux(path, spool):
     source.set_property("location", str(path))
     parser.set_property("config-interval", -1)
     sink.set_property("caps", Gst.Caps.from_string(f"{H264_CAPS},stream-format=byte-stream,alignment=au"))
+    # Nobody waits for anybody's first buffer: the demuxer has one thread for video and audio, and would block on it.
+    sink.set_property("async", False)
     sink.set_property("sync", False)
     sink.set_property("max-buffers", 16)
     found = []
@@ -107,7 +116,8 @@ def _demux(path, spool):
             pad.link(parser.get_static_pad("sink"))
             return
         if name.startswith(("video/", "image/")):
-            found.append("video/mpeg" + str(structure.get_value("mpegversion")) if name == "video/mpeg" else name)
+            version = structure.get_value("mpegversion") if name == "video/mpeg" else None
+            found.append(f"MPEG-{version}" if version else name)
         ignored = Gst.ElementFactory.make("fakesink")
         ignored.set_property("sync", False)
         ignored.set_property("async", False)
@@ -150,21 +160,20 @@ def _drain(path, pipeline, sink, found, spool):
         elif message.type == Gst.MessageType.ELEMENT:
             structure = message.get_structure()
             if structure.get_name() == "missing-plugin":
-                found.append(_codec_of_missing_plugin(structure))
+                detail = structure.get_value("detail")
+                found.append(detail.get_structure(0).get_name() if isinstance(detail, Gst.Caps) else str(detail))
         elif message.type == Gst.MessageType.ERROR and H264_CAPS not in found:
             raise ClipError(_not_h264(path, found, message.parse_error()[0].message))
         elif message.type == Gst.MessageType.ERROR:
-            raise ClipError(f"{path}: damaged after {len(pictures)} pictures: {message.parse_error()[0].message}")
+            error, detail = message.parse_error()
+            reason = f"{error.message} {' '.join(detail.split())}"
+            raise ClipError(f"{path}: cannot read on after {len(pictures)} pictures: {reason}")
         else:
             break
     if not pictures:
         raise ClipError(_not_h264(path, found, "it holds no video"))
-    return caps, pictures
-
-
-def _codec_of_missing_plugin(structure):
-    detail = structure.get_value("detail")
-    return detail.get_structure(0).get_name() if isinstance(detail, Gst.Caps) else str(detail).split(",")[0]
+    known, stated_ns = pipeline.query_duration(Gst.Format.TIME)
+    return caps, pictures, stated_ns if known else 0
 
 
 def _not_h264(path, found, reason):
