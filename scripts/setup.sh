@@ -47,15 +47,16 @@ python_venv() {
 
 # requirements FILE: installs a pinned list into the venv when the list has changed.
 requirements() {
-  local stamp
-  stamp=$CACHE/stamps/requirements_$(tr '/' '_' <<<"${1#"$ROOT/"}")
-  if [[ -f $stamp ]] && sha256sum --status -c "$stamp" 2>/dev/null; then
+  local name=${1#"$ROOT/"} found stamp
+  found=$(sha256sum <"$1")
+  stamp=$VENV/installed_$(tr '/' '_' <<<"$name")
+  if [[ -f $stamp && $(<"$stamp") == "$found" ]]; then
+    say "  Python packages of $name: there"
     return
   fi
-  running "Python packages of ${1#"$ROOT/"}" "$WORK/pip.log" \
+  running "Python packages of $name" "$WORK/pip.log" \
     "$VENV/bin/python" -m pip install --disable-pip-version-check --only-binary=:all: -r "$1"
-  mkdir -p "$CACHE/stamps"
-  sha256sum "$1" >"$WORK/stamp"
+  printf '%s\n' "$found" >"$WORK/stamp"
   mv -f "$WORK/stamp" "$stamp"
 }
 
