@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# demo.sh: set-up, release build, demo. DURATION (seconds), CAMERA (an RTSP address) and CLIP (a video file) from the
+# environment become the demo's options; its exit status is this script's.
+set -euo pipefail
+# shellcheck source=scripts/env.sh
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+# shellcheck source=scripts/stages.sh
+source "$ROOT/scripts/stages.sh"
+cd "$ROOT"
+
+options=()
+[[ -n ${DURATION:-} ]] && options+=(--duration "$DURATION")
+[[ -n ${CAMERA:-} ]] && options+=(--camera "$CAMERA")
+[[ -n ${CLIP:-} ]] && options+=(--clip "$CLIP")
+
+stage "set-up" scripts/setup.sh
+stage "release build" cargo build --release --locked
+stage "demo" "${CARGO_TARGET_DIR:-target}/release/stopline" demo "${options[@]}"

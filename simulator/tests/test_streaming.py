@@ -1,0 +1,122 @@
+"""What a client receives: real time, continuous timestamps over the loop, sender reports, Digest, an end when asked."""
+
+import signal
+import subprocess
+import time
+
+import pytest
+from rtsp_client import NAL_IDR, NAL_PPS, NAL_SPS, Picture, RtspClient, RtspError, SenderReport
+
+CLOCK_HZ = 90_000
+PICTURES_PER_LOOP = 12
+PICTURE_GAP = CLOCK_HZ // 10
+
+
+def signed(difference):
+    """An RTP timestamp difference; the timestamps start anywhere and wrap at 2^32."""
+    return (difference + 2**31) % 2**32 - 2**31
+
+
+def receive(url, pictures, **credentials):
+    """(the first pictures, the seconds from the request to play to the last one, the sender reports met on the way)."""
+    received, reports = [], []
+    with RtspClient(url, **credentials) as client:
+        started_s = time.monotonic()
+        client.play()
+        for item in client.pictures_and_reports():
+            if isinstance(item, SenderReport):
+                reports.append(item)
+                continue
+            received.append(item)
+            if len(received) == pictures:
+                break
+        return received, time.monotonic() - started_s, reports
+
+
+def test_two_loops_and_more_in_real_time(simulator, clips):
+    count = 2 * PICTURES_PER_LOOP + 8
+    started_s = time.time()
+    with simulator("--camera", f"north={clips / 'good.mp4'}") as (_, ready):
+        pictures, took_s, reports = receive(ready["cameras"]["north"]["main"], count)
+    assert ready["cameras"]["north"]["sub"] is None
+    gaps = [signed(after.rtp_time - before.rtp_time) for before, after in zip(pictures, pictures[1:])]
+    assert gaps == [PICTURE_GAP] * (count - 1), "the seam looks like any other pair of pictures"
+    for index, picture in enumerate(pictures):
+        key = index % 6 == 0
+        assert (NAL_IDR in picture.nal_types) == key, f"picture {index}: {picture}"
+        if key:
+            assert picture.nal_types.index(NAL_SPS) < picture.nal_types.index(NAL_PPS) < picture.nal_types.index(NAL_IDR)
+    # Never faster than real time; no upper bound, since a busy machine may be late.
+    assert took_s > (count - 2) / 10
+    assert reports, "no sender report"
+    for report in reports:
+        assert started_s - 1 < report.unix_s < time.time() + 1, "the sender report carries this machine's clock"
+        from_first_s = signed(report.rtp_time - pictures[0].rtp_time) / CLOCK_HZ
+        assert -1 < from_first_s < took_s + 1, "and the timestamp of a picture of now"
+
+
+def test_every_session_starts_at_the_first_picture(simulator, clips):
+    with simulator("--camera", f"a={clips / 'good.mp4'},{clips / 'good.mp4'}") as (_, ready):
+        main, _, _ = receive(ready["cameras"]["a"]["main"], 3)
+        sub, _, _ = receive(ready["cameras"]["a"]["sub"], 3)
+        again, _, _ = receive(ready["cameras"]["a"]["main"], 3)
+    for pictures in (main, sub, again):
+        assert [NAL_IDR in picture.nal_types for picture in pictures] == [True, False, False]
+
+
+def test_once_ends_the_stream_after_the_last_picture(simulator, clips):
+    with simulator("--once", "--camera", f"a={clips / 'good.mp4'}") as (_, ready):
+        with RtspClient(ready["cameras"]["a"]["main"]) as client:
+            client.play()
+            pictures = [item for item in client.pictures_and_reports() if isinstance(item, Picture)]
+    assert len(pictures) == PICTURES_PER_LOOP
+
+
+def test_digest_is_asked_for_and_basic_refused(simulator, clips):
+    with simulator("--camera", f"a={clips / 'good.mp4'}", "--user", "u", "--password", "p") as (_, ready):
+        url = ready["cameras"]["a"]["main"]
+        assert "u:p" not in url
+        pictures, _, _ = receive(url, 2, user="u", password="p")
+        assert len(pictures) == 2
+        for credentials in ({}, {"user": "u", "password": "wrong"}, {"user": "u", "password": "p", "scheme": "Basic"}):
+            with RtspClient(url, **credentials) as client, pytest.raises(RtspError) as refusal:
+                client.request("DESCRIBE")
+            assert refusal.value.status == 401
+            assert refusal.value.headers["www-authenticate"].startswith("Digest")
+
+
+def test_a_cut_file_is_served_with_a_warning(simulator, clips, tmp_path):
+    with (tmp_path / "error").open("w+") as error:
+        with simulator("--camera", f"a={clips / 'cut.mp4'}", stderr=error) as (_, ready):
+            pictures, _, _ = receive(ready["cameras"]["a"]["main"], 2)
+        error.seek(0)
+        assert "is it cut off?" in error.read()
+    assert len(pictures) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_stop_it(simulator, clips, number):
+    with simulator("--camera", f"a={clips / 'good.mp4'}") as (process, _):
+        process.send_signal(number)
+        assert process.wait(20) == 0
+
+
+def test_end_of_standard_input_stops_it(simulator, clips):
+    camera = ["--camera", f"a={clips / 'good.mp4'}"]
+    with simulator("--exit-on-stdin-close", *camera, stdin=subprocess.PIPE) as (process, _):
+        assert process.poll() is None
+        process.stdin.close()
+        assert process.wait(20) == 0
+
+
+def test_the_parents_end_stops_it(clips):
+    """A killed parent cannot say goodbye: the simulator closes its standard output, which the pipe shows."""
+    from conftest import command
+
+    arguments = command("--port", 0, "--exit-with-parent", "--camera", f"a={clips / 'good.mp4'}")
+    parent = subprocess.Popen(["sh", "-c", '"$@" & wait', "sh", *arguments], stdout=subprocess.PIPE, text=True)
+    assert '"ready": true' in parent.stdout.readline()
+    parent.kill()
+    parent.wait(20)
+    assert parent.stdout.read() == "", "ends only when the simulator has gone"
+    parent.stdout.close()
