@@ -100,7 +100,7 @@ pub enum ModelError {
     },
     /// The model is built, not downloaded.
     #[error(
-        "model {name} is built here by {script}, not downloaded; run `make setup`, or give a copy with --from FILE"
+        "model {name} is built here, not downloaded: run `{script} FOLDER` (`make setup` does so for the default model), or give a copy with --from FILE"
     )]
     Built {
         /// The model.

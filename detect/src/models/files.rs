@@ -92,7 +92,9 @@ impl ModelEntry {
     /// What to do when the file is not there or not right.
     fn remedy(&self) -> String {
         match &self.origin {
-            Origin::Script(script) => format!("run `make setup`, which builds it with {script}"),
+            Origin::Script(script) => {
+                format!("build it with `{script} FOLDER` (`make setup` does so for the default model)")
+            },
             Origin::Url(_) => format!("run `stopline models fetch {}`", self.name),
         }
     }
