@@ -1,0 +1,173 @@
+//! A picture becomes the model's input.
+
+use stopline_types::{BgrImage, BoxPx, SizePx};
+
+use crate::models::{Colour, InputSpec, Place};
+
+/// Where a picture lies in the model's input, and how to get from there to the stream's own pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Placement {
+    left: u32,
+    top: u32,
+    picture: SizePx,
+    source: SizePx,
+}
+
+impl Placement {
+    /// Of a picture of a `source` frame, no larger than `input`.
+    pub(super) fn new(picture: SizePx, source: SizePx, input: SizePx, place: Place) -> Self {
+        let (left, top) = match place {
+            Place::TopLeft => (0, 0),
+            Place::Centre => ((input.w - picture.w) / 2, (input.h - picture.h) / 2),
+        };
+        Self { left, top, picture, source }
+    }
+
+    /// A box in the input, in pixels of the stream's frame and clipped to it; `None` if nothing of it is inside.
+    pub(super) fn to_source(self, left: f32, top: f32, right: f32, bottom: f32) -> Option<BoxPx> {
+        let along = |edge: f32, offset: u32, picture: u32, source: u32| {
+            let inside = (edge - offset as f32).clamp(0.0, picture as f32);
+            inside * (source as f32 / picture as f32)
+        };
+        let x = |edge| along(edge, self.left, self.picture.w, self.source.w);
+        let y = |edge| along(edge, self.top, self.picture.h, self.source.h);
+        let bbox = BoxPx::from_edges(x(left), y(top), x(right), y(bottom));
+        (bbox.w > 0.0 && bbox.h > 0.0).then_some(bbox)
+    }
+
+    fn frame(&self) -> (u32, u32, SizePx) {
+        (self.left, self.top, self.picture)
+    }
+}
+
+/// Fills one picture's share of the input: three planes of 32-bit floats.
+#[derive(Debug)]
+pub(super) struct Preprocess {
+    input: SizePx,
+    /// For each plane: which byte of a pixel, and the value of each of its 256 levels. A table look-up is as fast as
+    /// arithmetic on interleaved bytes, and gives `(level - mean) / std` exactly as the model's authors computed it.
+    planes: [(usize, Box<[f32; 256]>); 3],
+    pad: [f32; 3],
+    /// What lies in each slot of the batch, so that the space around a picture is filled only when it changes.
+    slots: Vec<Option<(u32, u32, SizePx)>>,
+}
+
+impl Preprocess {
+    pub(super) fn new(spec: &InputSpec, batch: usize) -> Self {
+        let planes = std::array::from_fn(|plane| {
+            let byte = match spec.colour {
+                Colour::Bgr => plane,
+                Colour::Rgb => 2 - plane,
+            };
+            let level = |value: usize| (value as f32 - spec.mean[plane]) / spec.std[plane];
+            (byte, Box::new(std::array::from_fn(level)))
+        });
+        let pad = std::array::from_fn(|plane| (f32::from(spec.pad) - spec.mean[plane]) / spec.std[plane]);
+        Self { input: spec.size, planes, pad, slots: vec![None; batch] }
+    }
+
+    /// Floats of one picture.
+    pub(super) fn len(&self) -> usize {
+        3 * self.input.w as usize * self.input.h as usize
+    }
+
+    /// Writes `image` into `tensor`, the part of the input buffer that always belongs to `slot`.
+    pub(super) fn write(&mut self, slot: usize, tensor: &mut [f32], image: &BgrImage, placement: Placement) {
+        let area = self.input.w as usize * self.input.h as usize;
+        let frame = placement.frame();
+        if self.slots[slot] != Some(frame) {
+            for (plane, pad) in tensor.chunks_exact_mut(area).zip(self.pad) {
+                plane.fill(pad);
+            }
+            self.slots[slot] = Some(frame);
+        }
+        let (left, top, size) = frame;
+        let width = size.w as usize;
+        let start = top as usize * self.input.w as usize + left as usize;
+        let (first, rest) = tensor.split_at_mut(area);
+        let (second, third) = rest.split_at_mut(area);
+        let [(a, table_a), (b, table_b), (c, table_c)] = &self.planes;
+        for (row, pixels) in image.data.chunks_exact(3 * width).enumerate() {
+            let at = start + row * self.input.w as usize;
+            let outs =
+                first[at..at + width].iter_mut().zip(&mut second[at..at + width]).zip(&mut third[at..at + width]);
+            for (((one, two), three), pixel) in outs.zip(pixels.chunks_exact(3)) {
+                *one = table_a[usize::from(pixel[*a])];
+                *two = table_b[usize::from(pixel[*b])];
+                *three = table_c[usize::from(pixel[*c])];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Batch;
+
+    fn spec(colour: Colour, place: Place) -> InputSpec {
+        InputSpec {
+            tensor: "images".into(),
+            size: SizePx { w: 4, h: 3 },
+            colour,
+            mean: [10.0, 20.0, 30.0],
+            std: [1.0, 2.0, 4.0],
+            place,
+            pad: 114,
+            batch: Batch::One,
+        }
+    }
+
+    /// A 2×1 picture: blue 11, green 22, red 34, then 12, 24, 38.
+    fn picture() -> BgrImage {
+        BgrImage { size: SizePx { w: 2, h: 1 }, data: vec![11, 22, 34, 12, 24, 38] }
+    }
+
+    fn run(spec: &InputSpec) -> Vec<f32> {
+        let mut preprocess = Preprocess::new(spec, 1);
+        let mut tensor = vec![0.0; preprocess.len()];
+        let placement = Placement::new(picture().size, picture().size, spec.size, spec.place);
+        preprocess.write(0, &mut tensor, &picture(), placement);
+        tensor
+    }
+
+    #[test]
+    fn planes_are_normalised_and_padded() {
+        let tensor = run(&spec(Colour::Bgr, Place::TopLeft));
+        assert_eq!(tensor[..4], [1.0, 2.0, 104.0, 104.0]);
+        assert_eq!(tensor[4..12], [104.0; 8]);
+        assert_eq!(tensor[12..16], [1.0, 2.0, 47.0, 47.0]);
+        assert_eq!(tensor[24..28], [1.0, 2.0, 21.0, 21.0]);
+    }
+
+    #[test]
+    fn red_first_and_centred() {
+        let tensor = run(&spec(Colour::Rgb, Place::Centre));
+        assert_eq!(tensor[..4], [104.0; 4]);
+        assert_eq!(tensor[4..8], [104.0, 24.0, 28.0, 104.0]);
+    }
+
+    #[test]
+    fn a_smaller_picture_leaves_nothing_of_the_larger() {
+        let spec = spec(Colour::Bgr, Place::TopLeft);
+        let mut preprocess = Preprocess::new(&spec, 1);
+        let mut tensor = vec![0.0; preprocess.len()];
+        let large = BgrImage { size: spec.size, data: vec![200; 36] };
+        preprocess.write(0, &mut tensor, &large, Placement::new(large.size, large.size, spec.size, spec.place));
+        let placement = Placement::new(picture().size, picture().size, spec.size, spec.place);
+        preprocess.write(0, &mut tensor, &picture(), placement);
+        assert_eq!(tensor, run(&spec));
+    }
+
+    #[test]
+    fn boxes_return_to_the_source_and_are_clipped() {
+        let input = SizePx { w: 640, h: 480 };
+        let picture = SizePx { w: 640, h: 360 };
+        let source = SizePx { w: 1920, h: 1080 };
+        let placement = Placement::new(picture, source, input, Place::Centre);
+        assert_eq!(placement.to_source(10.0, 70.0, 20.0, 80.0), Some(BoxPx::from([30.0, 30.0, 30.0, 30.0])));
+        assert_eq!(placement.to_source(-5.0, 50.0, 10.0, 70.0), Some(BoxPx::from([0.0, 0.0, 30.0, 30.0])));
+        assert_eq!(placement.to_source(630.0, 410.0, 900.0, 500.0), Some(BoxPx::from([1890.0, 1050.0, 30.0, 30.0])));
+        assert_eq!(placement.to_source(0.0, 0.0, 640.0, 60.0), None, "in the padding");
+    }
+}

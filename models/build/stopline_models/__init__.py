@@ -1,0 +1,1 @@
+"""Builds the models that stopline runs from what public package registries hold."""
