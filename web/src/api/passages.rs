@@ -1,0 +1,124 @@
+//! Passages: the search by plate, class, camera and time.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use stopline_types::{Passage, PassageFilter, VehicleClass};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    app::App,
+    problem::Problem,
+    request::{Params, SignedIn, camera_id, cursor, cursor_text, page_size, span, word},
+};
+
+/// Characters of a plate pattern at most.
+const PLATE_MAX: usize = 16;
+/// Characters of a purpose.
+const PURPOSE: std::ops::RangeInclusive<usize> = 5..=200;
+
+/// Which passages.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PassageParams {
+    /// Plate text; `*` stands for any run of characters, `?` for one. Spaces, dots and dashes are left out, Đ is D.
+    plate: Option<String>,
+    /// Why the plate is searched, 5 to 200 characters; needed with `plate` and kept in the audit log.
+    purpose: Option<String>,
+    /// A class, e.g. `motorcycle`.
+    class: Option<String>,
+    /// A camera.
+    camera: Option<String>,
+    /// At or after this instant, RFC 3339.
+    from: Option<String>,
+    /// Before this instant, RFC 3339.
+    to: Option<String>,
+    /// The value of `next` of the page before.
+    after: Option<String>,
+    /// Rows, 1 to 200; 50 if not given.
+    limit: Option<u32>,
+}
+
+/// A page of passages, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PassagePage {
+    /// The passages.
+    items: Vec<Passage>,
+    /// Give it as `after` for the next page; null: this was the last.
+    next: Option<String>,
+}
+
+/// Passages, newest first.
+#[utoipa::path(get, path = "/passages", tag = "history", params(PassageParams), responses(
+    (status = 200, body = PassagePage),
+    (status = 401, description = "not signed in", body = Problem),
+    (status = 422, description = "a value was refused", body = Problem),
+))]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    SignedIn(account): SignedIn,
+    Params(params): Params<PassageParams>,
+) -> Result<Json<PassagePage>, Problem> {
+    let plate = params.plate.as_deref().map(plate_pattern).transpose()?.flatten();
+    let purpose = params.purpose.as_deref().unwrap_or_default().trim().to_owned();
+    if plate.is_some() && !PURPOSE.contains(&purpose.chars().count()) {
+        return Err(Problem::invalid("purpose", "a search by plate needs its purpose, 5 to 200 characters"));
+    }
+    let (from, to) = span(params.from.as_deref(), params.to.as_deref())?;
+    let limit = page_size(params.limit)?;
+    let filter = PassageFilter {
+        plate: plate.clone(),
+        class: word("class", params.class.as_deref(), VehicleClass::ALL, |c| c.as_str())?,
+        camera: params.camera.as_deref().map(|text| camera_id("camera", text)).transpose()?,
+        from,
+        to,
+        after: cursor(params.after.as_deref())?,
+        limit,
+    };
+    match plate {
+        Some(plate) => app.note(&account, "plate_searched", plate, purpose).await?,
+        None => app.note(&account, "passages_listed", "", "").await?,
+    }
+    let items = app.ask(app.backend.passages(filter)).await?;
+    let next = match items.last() {
+        Some(last) if items.len() >= limit as usize => Some(cursor_text(last.utc, last.id)),
+        _ => None,
+    };
+    Ok(Json(PassagePage { items, next }))
+}
+
+/// The canonical form of what was typed; `None` when nothing was.
+fn plate_pattern(typed: &str) -> Result<Option<String>, Problem> {
+    let mut pattern = String::new();
+    for c in typed.chars() {
+        match c.to_ascii_uppercase() {
+            ' ' | '.' | '-' | '_' => {}
+            'Đ' | 'đ' => pattern.push('D'),
+            c if c.is_ascii_alphanumeric() || matches!(c, '*' | '?') => pattern.push(c),
+            _ => {
+                return Err(Problem::invalid("plate", format!("{c:?} cannot stand in a plate; * and ? are wildcards")));
+            }
+        }
+    }
+    if pattern.len() > PLATE_MAX {
+        return Err(Problem::invalid("plate", format!("expected at most {PLATE_MAX} characters")));
+    }
+    Ok(Some(pattern).filter(|pattern| !pattern.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plates_are_canonical() {
+        assert_eq!(plate_pattern("30f-256.58").ok().flatten().as_deref(), Some("30F25658"));
+        assert_eq!(plate_pattern("29-mđ1 234.5?").ok().flatten().as_deref(), Some("29MD12345?"));
+        assert_eq!(plate_pattern(" - ").ok(), Some(None));
+        assert!(plate_pattern("30F%").is_err());
+        assert!(plate_pattern("30F;DROP").is_err());
+        assert!(plate_pattern("12345678901234567").is_err());
+    }
+}
