@@ -1,0 +1,102 @@
+//! A cut as an MP4 file, without encoding anew: the very bytes the camera sent.
+
+use std::path::{Path, PathBuf};
+
+use stopline_types::UtcUs;
+
+use crate::{
+    decode::{self, MuxPacket},
+    packet::{Codec, Packet},
+    ring::Cut,
+};
+
+/// Why a clip could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ClipError {
+    /// There is nothing to write.
+    #[error("{path}: the cut holds no packets")]
+    Empty {
+        /// The file that was to be written.
+        path: PathBuf,
+    },
+    /// Writing failed.
+    #[error("{path}: cannot write the clip: {fault}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What FFmpeg answered.
+        fault: String,
+    },
+    /// The file could not be looked at after writing.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+}
+
+/// What a clip holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClipInfo {
+    /// Capture time of its first frame.
+    pub first: UtcUs,
+    /// Capture time of its last frame.
+    pub last: UtcUs,
+    /// Encoded frames.
+    pub packets: usize,
+    /// Size of the file, bytes.
+    pub bytes: u64,
+    /// Codec of its pictures.
+    pub codec: Codec,
+}
+
+impl Cut {
+    /// Writes the packets as an MP4 file, replacing one that is there. `creation_time` in it is the capture time of
+    /// the first frame, in whole seconds. On an error the unfinished file is removed. Not for async tasks: it writes.
+    pub fn write_mp4(&self, path: &Path) -> Result<ClipInfo, ClipError> {
+        let (Some(first_packet), Some(first), Some(last)) = (self.packets.first(), self.first(), self.last()) else {
+            return Err(ClipError::Empty { path: path.to_owned() });
+        };
+        let times = timeline(&self.packets);
+        let packets = self.packets.iter().zip(times).map(|(packet, (pts_us, dts_us))| MuxPacket {
+            data: &packet.data,
+            key: packet.key,
+            pts_us,
+            dts_us,
+        });
+        decode::write_mp4(path, &first_packet.format, &first.to_string(), packets).map_err(|fault| {
+            // Best effort: the fault to report is the one that came first.
+            std::fs::remove_file(path).ok();
+            ClipError::Write { path: path.to_owned(), fault: fault.to_string() }
+        })?;
+        let io = |source| ClipError::Io { path: path.to_owned(), source };
+        let bytes = std::fs::metadata(path).map_err(io)?.len();
+        Ok(ClipInfo { first, last, packets: self.packets.len(), bytes, codec: first_packet.format.codec })
+    }
+}
+
+/// Presentation and decoding times, microseconds from the first packet. Within a session by media time; from one
+/// session to the next by capture time, since media time starts anew.
+fn timeline(packets: &[Packet]) -> Vec<(i64, i64)> {
+    let mut shown = Vec::with_capacity(packets.len());
+    let mut latest = 0;
+    let mut offset = packets.first().map_or(0, |p| -p.media_us);
+    for pair in [packets.first()].into_iter().flatten().map(|p| (p, p)).chain(packets.iter().zip(packets.iter().skip(1)))
+    {
+        let (before, packet) = pair;
+        if packet.session != before.session {
+            let gap_us = (packet.time.utc.0 - before.time.utc.0).max(1000);
+            offset = latest + gap_us - packet.media_us;
+        }
+        let pts = packet.media_us + offset;
+        latest = latest.max(pts);
+        shown.push(pts);
+    }
+    // Decoding times are the presentation times in order, early enough that none is decoded after it is shown.
+    let mut sorted = shown.clone();
+    sorted.sort_unstable();
+    let early = sorted.iter().zip(&shown).map(|(dts, pts)| dts - pts).max().unwrap_or(0).max(0);
+    shown.into_iter().zip(sorted).map(|(pts, dts)| (pts, dts - early)).collect()
+}

@@ -1,0 +1,250 @@
+//! From RTP time stamps to [`CaptureTime`].
+//!
+//! Every packet has a media time `m` (RTP time stamp, seconds since the session began) and a receive time `r` on this
+//! machine's clock. A sender report (RFC 3550 section 6.4.1) pairs a media time with the camera's own clock.
+//!
+//! - **Receive base** `R` = minimum of `r − m` over the last [`WINDOW_S`]. The minimum, because network and encoder
+//!   only ever add delay: the least delayed packet is nearest to the truth, and the jitter of the others drops out.
+//! - **Camera base** `C` = camera clock − media time of the newest trusted sender report.
+//! - **Clock offset** = `C − R`: camera's clock minus ours. A camera set by NTP shows minus the delay, some tens of
+//!   milliseconds below zero.
+//!
+//! Capture time is `m + C` with a trusted report (source `sender_report`), else `m + R` (source `receive`).
+//!
+//! A report is not trusted when it says no time (0, or before 2000: a camera that lost its clock starts in 1970), or
+//! when it disagrees with ours by more than [`MAX_OFFSET_S`].
+//!
+//! Error (half width, milliseconds), relative to this machine's clock, whose own error NTP has to keep small:
+//! - `sender_report`: `|C − R|` + the spread of `C` over the window + [`STAMP_ERROR_MS`]. One of the two clocks may be
+//!   wrong and we do not know which, so their whole disagreement (in which the real delay is contained) counts.
+//! - `receive`: [`DELAY_ALLOWANCE_MS`] for encoder and network, which receive times cannot show, + the spread of `r − m` that is
+//!   not yet explained (what the base has still to move, see below).
+//!
+//! The base in use moves towards its target by at most half of the media time that passed, so that times of one
+//! session never run backwards; what is left to move is added to the error. Beyond [`JUMP_S`] it jumps: then the camera's
+//! clock was set, and pretending otherwise would be worse.
+
+use std::collections::VecDeque;
+
+use stopline_types::{CaptureTime, TimeSource, UtcUs};
+
+/// How far back minima and spreads look, seconds.
+pub const WINDOW_S: f64 = 60.0;
+/// Largest disagreement with our clock at which a camera's clock is still used, seconds.
+pub const MAX_OFFSET_S: f64 = 3600.0;
+/// Allowance for where between exposure and encoding a camera takes its stamp, milliseconds. An assumption: one frame
+/// at 25 frames/s.
+pub const STAMP_ERROR_MS: f64 = 40.0;
+/// Allowance for a camera's encoder and the network when only receive times are known, milliseconds. An assumption,
+/// not a measurement.
+pub const DELAY_ALLOWANCE_MS: f64 = 500.0;
+/// A base further off than this is jumped to at once, seconds.
+pub const JUMP_S: f64 = 2.0;
+
+/// 2000-01-01T00:00:00Z, seconds since 1970.
+const YEAR_2000_S: f64 = 946_684_800.0;
+/// NTP counts seconds from 1900 (RFC 3550 section 4).
+const NTP_TO_UNIX_S: f64 = 2_208_988_800.0;
+
+/// The clock of one RTSP session.
+#[derive(Debug, Default)]
+pub struct Clock {
+    received: Extremes,
+    reports: VecDeque<(f64, f64)>,
+    distrusted: Option<String>,
+    /// Base in use, and the media time at which it was last moved.
+    base: Option<(f64, f64)>,
+}
+
+impl Clock {
+    /// Time of a packet with media time `media_s` that began to arrive at `received`.
+    pub fn packet(&mut self, media_s: f64, received: UtcUs) -> CaptureTime {
+        self.received.push(media_s, seconds(received) - media_s);
+        let (target, source, error_ms) = match (self.camera_base(), self.received.min()) {
+            (Some(camera), Some(receive)) => {
+                let spread = self.reports.iter().map(|(_, base)| (base - camera).abs()).fold(0.0, f64::max);
+                let error_ms = ((camera - receive).abs() + spread) * 1e3 + STAMP_ERROR_MS;
+                (camera, TimeSource::SenderReport, error_ms)
+            }
+            (_, receive) => {
+                (receive.unwrap_or(seconds(received) - media_s), TimeSource::Receive, DELAY_ALLOWANCE_MS)
+            }
+        };
+        let base = match self.base {
+            Some((base, at)) if (target - base).abs() <= JUMP_S => {
+                let most = (media_s - at).max(0.0) / 2.0;
+                base + (target - base).clamp(-most, most)
+            }
+            _ => target,
+        };
+        let moved_at = self.base.map_or(media_s, |(_, at)| at.max(media_s));
+        self.base = Some((base, moved_at));
+        let error_ms = error_ms + (target - base).abs() * 1e3;
+        CaptureTime { utc: UtcUs(((base + media_s) * 1e6).round() as i64), error_ms: Some(error_ms), source }
+    }
+
+    /// Takes a sender report: the camera's clock `ntp` (32.32 bits since 1900) at media time `media_s`.
+    pub fn sender_report(&mut self, ntp: u64, media_s: f64, received: UtcUs) {
+        let camera_s = ntp as f64 / f64::from(1_u32 << 31) / 2.0 - NTP_TO_UNIX_S;
+        let base = camera_s - media_s;
+        let offset_s = base - self.received.min().unwrap_or(seconds(received) - media_s);
+        if ntp == 0 || camera_s < YEAR_2000_S {
+            self.distrust("has no time set".into());
+        } else if offset_s.abs() > MAX_OFFSET_S {
+            let side = if offset_s > 0.0 { "ahead of" } else { "behind" };
+            self.distrust(format!("is {:.1} h {side} ours", offset_s.abs() / 3600.0));
+        } else {
+            self.distrusted = None;
+            self.reports.push_back((media_s, base));
+            while self.reports.front().is_some_and(|(at, _)| media_s - at > WINDOW_S) {
+                self.reports.pop_front();
+            }
+        }
+    }
+
+    /// Camera's clock minus ours in milliseconds, delay included; `None` without a trusted report.
+    #[must_use]
+    pub fn offset_ms(&self) -> Option<f64> {
+        Some((self.camera_base()? - self.received.min()?) * 1e3)
+    }
+
+    /// Why the camera's clock is not used although it sends reports, e.g. `is 2.0 h behind ours`.
+    #[must_use]
+    pub fn distrusted(&self) -> Option<&str> {
+        self.distrusted.as_deref()
+    }
+
+    fn distrust(&mut self, why: String) {
+        self.distrusted = Some(why);
+        self.reports.clear();
+    }
+
+    fn camera_base(&self) -> Option<f64> {
+        self.reports.back().map(|(_, base)| *base)
+    }
+}
+
+fn seconds(at: UtcUs) -> f64 {
+    at.0 as f64 / 1e6
+}
+
+/// Minimum over a sliding window in constant time a value: only values that may still become the minimum are kept.
+#[derive(Debug, Default)]
+struct Extremes {
+    rising: VecDeque<(f64, f64)>,
+}
+
+impl Extremes {
+    fn push(&mut self, at_s: f64, value: f64) {
+        while self.rising.back().is_some_and(|(_, last)| *last >= value) {
+            self.rising.pop_back();
+        }
+        self.rising.push_back((at_s, value));
+        while self.rising.front().is_some_and(|(at, _)| at_s - at > WINDOW_S) {
+            self.rising.pop_front();
+        }
+    }
+
+    fn min(&self) -> Option<f64> {
+        self.rising.front().map(|(_, value)| *value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START_S: f64 = 1_800_000_000.0;
+
+    fn utc(seconds: f64) -> UtcUs {
+        UtcUs((seconds * 1e6).round() as i64)
+    }
+
+    fn ntp(seconds: f64) -> u64 {
+        ((seconds + NTP_TO_UNIX_S) * 4_294_967_296.0) as u64
+    }
+
+    /// Feeds `n` packets at 25/s with the given delay and returns the last time.
+    fn feed(clock: &mut Clock, from: usize, n: usize, delay_s: impl Fn(usize) -> f64) -> CaptureTime {
+        let at = |i: usize| i as f64 / 25.0;
+        (from..from + n).map(|i| clock.packet(at(i), utc(START_S + at(i) + delay_s(i)))).last().unwrap()
+    }
+
+    #[test]
+    fn receive_times_lose_their_jitter() {
+        let mut clock = Clock::default();
+        let last = feed(&mut clock, 0, 250, |i| 0.020 + (i % 7) as f64 * 0.015);
+        assert_eq!(last.source, TimeSource::Receive);
+        assert!((last.utc.since_s(utc(START_S + 249.0 / 25.0)) - 0.020).abs() < 1e-3, "{last:?}");
+        assert!((DELAY_ALLOWANCE_MS..DELAY_ALLOWANCE_MS + 5.0).contains(&last.error_ms.unwrap()));
+    }
+
+    #[test]
+    fn sender_reports_give_the_cameras_clock_and_its_offset() {
+        let mut clock = Clock::default();
+        feed(&mut clock, 0, 50, |_| 0.080);
+        clock.sender_report(ntp(START_S + 2.0), 2.0, utc(START_S + 2.0 + 0.080));
+        let last = feed(&mut clock, 50, 25, |_| 0.080);
+        assert_eq!(last.source, TimeSource::SenderReport);
+        assert!(last.utc.since_s(utc(START_S + 74.0 / 25.0)).abs() < 1e-3, "{last:?}");
+        assert!((clock.offset_ms().unwrap() + 80.0).abs() < 1.0);
+        assert!((last.error_ms.unwrap() - 120.0).abs() < 1.0, "{last:?}");
+    }
+
+    #[test]
+    fn a_clock_three_seconds_off_is_said_to_be() {
+        let mut clock = Clock::default();
+        feed(&mut clock, 0, 5, |_| 0.1);
+        clock.sender_report(ntp(START_S - 3.0), 0.0, utc(START_S));
+        let last = feed(&mut clock, 5, 1, |_| 0.1);
+        assert!((last.error_ms.unwrap() - 3140.0).abs() < 2.0, "{last:?}");
+    }
+
+    #[test]
+    fn absurd_clocks_are_not_trusted() {
+        for (camera_s, why) in [(86_400.0, "has no time set"), (START_S - 7200.0, "is 2.0 h behind ours")] {
+            let mut clock = Clock::default();
+            feed(&mut clock, 0, 5, |_| 0.1);
+            clock.sender_report(ntp(camera_s), 0.0, utc(START_S));
+            let last = feed(&mut clock, 5, 1, |_| 0.1);
+            assert_eq!((last.source, clock.distrusted()), (TimeSource::Receive, Some(why)));
+            assert!(last.utc.since_s(utc(START_S)).abs() < 1.0);
+            clock.sender_report(ntp(START_S + 1.0), 1.0, utc(START_S + 1.1));
+            assert_eq!(clock.distrusted(), None, "trusted again once set");
+        }
+    }
+
+    #[test]
+    fn time_never_runs_backwards_when_the_base_improves() {
+        let mut clock = Clock::default();
+        let mut before = feed(&mut clock, 0, 1, |_| 0.9);
+        for i in 1..200 {
+            if i == 60 {
+                clock.sender_report(ntp(START_S + 2.4), 2.4, utc(START_S + 2.5));
+            }
+            let now = feed(&mut clock, i, 1, |i| if i < 20 { 0.9 } else { 0.1 });
+            assert!(now.utc > before.utc, "{before:?} then {now:?}");
+            assert!(now.utc.since_s(utc(START_S + i as f64 / 25.0)).abs() * 1e3 <= now.error_ms.unwrap() + 401.0);
+            before = now;
+        }
+        assert!((before.error_ms.unwrap() - 140.0).abs() < 2.0, "{before:?}");
+    }
+
+    #[test]
+    fn drift_of_the_cameras_crystal_is_followed() {
+        let mut clock = Clock::default();
+        let last = feed(&mut clock, 0, 25 * 300, |i| 0.05 + i as f64 / 25.0 * 100e-6);
+        let truth = START_S + (25.0 * 300.0 - 1.0) / 25.0;
+        assert!(last.utc.since_s(utc(truth)) > 0.05 + 0.02, "300 s at 100 ppm are 30 ms, less one window: {last:?}");
+    }
+
+    #[test]
+    fn minimum_forgets() {
+        let mut window = Extremes::default();
+        window.push(0.0, 1.0);
+        window.push(30.0, 3.0);
+        assert_eq!(window.min(), Some(1.0));
+        window.push(70.0, 2.0);
+        assert_eq!(window.min(), Some(2.0));
+    }
+}

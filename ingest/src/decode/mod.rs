@@ -1,0 +1,23 @@
+//! FFmpeg. Nothing outside this folder touches it, and its types never leave the thread that made them.
+
+mod decoder;
+mod demux;
+mod mux;
+mod params;
+mod scale;
+
+pub(crate) use decoder::{Decoder, Picture};
+pub(crate) use demux::{Demuxer, OpenFault};
+pub(crate) use mux::{MuxPacket, write_mp4};
+pub(crate) use scale::Converter;
+
+/// What FFmpeg answered, in its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Fault(#[from] pub(crate) ffmpeg_next::Error);
+
+/// FFmpeg writes to standard error by itself; all it has to say we say with camera and stream.
+fn quiet() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet));
+}

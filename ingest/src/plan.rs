@@ -1,0 +1,119 @@
+//! What the analysis wants of a stream.
+
+use stopline_types::SizePx;
+
+/// A part of the picture that is wanted at the stream's own resolution. Fractions of the frame's width and height,
+/// 0 to 1, from the top left corner.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CropRequest {
+    /// Left edge.
+    pub x: f32,
+    /// Top edge.
+    pub y: f32,
+    /// Width.
+    pub w: f32,
+    /// Height.
+    pub h: f32,
+}
+
+impl From<[f32; 4]> for CropRequest {
+    fn from([x, y, w, h]: [f32; 4]) -> Self {
+        Self { x, y, w, h }
+    }
+}
+
+impl CropRequest {
+    /// In pixels of a frame of `size`, as left, top, width, height; grown outwards to even numbers, because chroma
+    /// has half the resolution, and cut at the frame's edges. `None` if nothing is left.
+    pub(crate) fn in_pixels(self, size: SizePx) -> Option<(u32, u32, u32, u32)> {
+        let span = |from: f32, length: f32, side: u32| {
+            let side_px = side as f32;
+            let first = (from * side_px).clamp(0.0, side_px).floor() as u32 & !1;
+            let end = (((from + length) * side_px).clamp(0.0, side_px).ceil() as u32).next_multiple_of(2).min(side);
+            (end > first && length > 0.0).then(|| (first, end - first))
+        };
+        let (x, w) = span(self.x, self.w, size.w)?;
+        let (y, h) = span(self.y, self.h, size.h)?;
+        Some((x, y, w, h))
+    }
+}
+
+/// How a stream is decoded for analysis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnalysePlan {
+    /// The detector's input. Frames are scaled to the largest size of their shape that fits: a small stream is
+    /// enlarged to it here, where it costs least, but never beyond.
+    pub fit: SizePx,
+    /// Most frames a second handed on, by media time. Frames above are decoded (later ones need them) but neither
+    /// converted nor handed on. Not finite or not above 0: every frame.
+    pub max_fps: f64,
+    /// Parts wanted at full resolution.
+    pub crops: Vec<CropRequest>,
+}
+
+/// Lets frames through at no more than a rate, judged by media time alone: the same frames every time.
+#[derive(Debug)]
+pub(crate) struct RateLimit {
+    period_s: Option<f64>,
+    due_s: f64,
+}
+
+impl RateLimit {
+    pub(crate) fn new(max_fps: f64) -> Self {
+        let limited = max_fps.is_finite() && max_fps > 0.0;
+        Self { period_s: limited.then(|| 1.0 / max_fps), due_s: f64::NEG_INFINITY }
+    }
+
+    /// Whether the frame of that media time goes on. A quarter of a period of jitter is forgiven; the mean stays.
+    pub(crate) fn admit(&mut self, media_s: f64) -> bool {
+        let Some(period_s) = self.period_s else { return true };
+        let restarted = media_s < self.due_s - 4.0 * period_s;
+        if media_s < self.due_s - period_s / 4.0 && !restarted {
+            return false;
+        }
+        let late = restarted || media_s > self.due_s + period_s;
+        self.due_s = if late { media_s } else { self.due_s } + period_s;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admitted(source_fps: f64, max_fps: f64, jitter_s: f64) -> usize {
+        let mut limit = RateLimit::new(max_fps);
+        let at = |i: usize| i as f64 / source_fps + if i % 2 == 0 { jitter_s } else { -jitter_s };
+        (0..(source_fps * 10.0) as usize).filter(|i| limit.admit(at(*i))).count()
+    }
+
+    #[test]
+    fn the_rate_is_kept_whatever_the_source() {
+        assert!((50..=51).contains(&admitted(25.0, 5.0, 0.0)), "{}", admitted(25.0, 5.0, 0.0));
+        assert!((98..=102).contains(&admitted(12.5, 10.0, 0.0)), "{}", admitted(12.5, 10.0, 0.0));
+        assert_eq!(admitted(25.0, 25.0, 0.004), 250);
+        assert_eq!(admitted(12.5, 25.0, 0.0), 125);
+        assert_eq!(admitted(25.0, 0.0, 0.0), 250);
+        assert_eq!(admitted(25.0, f64::INFINITY, 0.0), 250);
+    }
+
+    #[test]
+    fn a_new_session_starts_at_once() {
+        let mut limit = RateLimit::new(5.0);
+        assert!(limit.admit(100.0));
+        assert!(!limit.admit(100.1));
+        assert!(limit.admit(0.0));
+        assert!(!limit.admit(0.1));
+    }
+
+    #[test]
+    fn crops_are_even_and_inside() {
+        let size = SizePx { w: 1280, h: 720 };
+        let crop = |x, y, w, h| CropRequest { x, y, w, h }.in_pixels(size);
+        assert_eq!(crop(0.1, 0.1, 0.05, 0.1), Some((128, 72, 64, 72)));
+        assert_eq!(crop(0.9, 0.9, 0.5, 0.5), Some((1152, 648, 128, 72)));
+        assert_eq!(crop(-0.1, 0.0, 0.2, 1.0), Some((0, 0, 128, 720)));
+        assert_eq!(crop(1.5, 0.0, 0.2, 1.0), None);
+        assert_eq!(crop(0.5, 0.5, 0.0, 0.1), None);
+    }
+}
