@@ -93,39 +93,38 @@ node_of_our_own() {
   say "    Node $(node --version) installed"
 }
 
-# models_to_build: `FILE SHA256 SCRIPT` of each model whose origin is a script of ours.
-models_to_build() {
+# default_model: `FILE SHA256 SCRIPT` of the model that runs where the configuration names none. The others are fetched or
+# built when somebody asks for them.
+default_model() {
   "$VENV/bin/python" - "$ROOT/models/manifest.toml" <<'PYTHON'
 import sys, tomllib
 with open(sys.argv[1], "rb") as file:
     manifest = tomllib.load(file)
-for model in manifest["model"]:
-    if script := model["origin"].get("script"):
-        print(model["file"], model["sha256"], script)
+name = manifest["default"]
+model = next((model for model in manifest["model"] if model["name"] == name), None)
+if model is None or "script" not in model["origin"]:
+    sys.exit(f"stopline: models/manifest.toml: expected the default model {name} with origin.script, found {model}")
+print(model["file"], model["sha256"], model["origin"]["script"])
 PYTHON
 }
 
 models() {
-  local list file expected script found out
-  list=$(models_to_build)
-  while read -r file expected script; do
-    [[ -n $file ]] || continue
-    if [[ -f $CACHE/models/$file ]] && echo "$expected  $CACHE/models/$file" | sha256sum --status -c -; then
-      say "  models/$file: there, sha256 as in the manifest"
-      continue
-    fi
-    requirements "$ROOT/models/build/requirements.txt"
-    out=$WORK/models
-    mkdir -p "$out" "$CACHE/models"
-    watched=$out PYTHON=$VENV/bin/python running "build models/$file" "$WORK/model.log" "$ROOT/$script" "$out"
-    [[ -f $out/$file ]] || fail "$script made no $file"
-    found=$(sha256sum "$out/$file" | cut -d' ' -f1)
-    if [[ $found != "$expected" ]]; then
-      fail "$file as built by $script: wrong sha256: expected $expected (models/manifest.toml), found $found"
-    fi
-    mv -f "$out/$file" "$CACHE/models/$file"
-    rm -rf "$out"
-  done <<<"$list"
+  local row file expected script found out=$WORK/models
+  row=$(default_model)
+  read -r file expected script <<<"$row"
+  if [[ -f $CACHE/models/$file ]] && echo "$expected  $CACHE/models/$file" | sha256sum --status -c -; then
+    say "  models/$file: there, sha256 as in the manifest"
+    return
+  fi
+  requirements "$ROOT/models/build/requirements.txt"
+  mkdir -p "$out" "$CACHE/models"
+  watched=$out PYTHON=$VENV/bin/python running "build models/$file" "$WORK/model.log" "$ROOT/$script" "$out"
+  [[ -f $out/$file ]] || fail "$script made no $file"
+  found=$(sha256sum "$out/$file" | cut -d' ' -f1)
+  if [[ $found != "$expected" ]]; then
+    fail "$file as built by $script: wrong sha256: expected $expected (models/manifest.toml), found $found"
+  fi
+  mv -f "$out/$file" "$CACHE/models/$file"
 }
 
 python_venv
