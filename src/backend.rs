@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use stopline_ingest::Camera;
-use stopline_store::{Store, StoreError, ship::ShipWatch, spool::Spool};
+use stopline_store::{Store, StoreError, ship::{ShipState, Shipper}, spool::Spool};
 use stopline_types::{
     CameraId, CameraStatus, Case, CaseFilter, Event, EventId, EvidenceRef, HourCount, Passage, PassageFilter, Review,
     TrafficCount, UtcUs,
@@ -23,7 +23,7 @@ pub(crate) struct EngineBackend {
     evidence_dir: PathBuf,
     intake: Intake,
     spool: Arc<Spool>,
-    shipping: ShipWatch,
+    shipping: Arc<Shipper>,
     started: UtcUs,
 }
 
@@ -34,7 +34,7 @@ impl EngineBackend {
         evidence_dir: PathBuf,
         intake: Intake,
         spool: Arc<Spool>,
-        shipping: ShipWatch,
+        shipping: Arc<Shipper>,
     ) -> Self {
         let started = std::time::SystemTime::now().into();
         Self { store, cameras, evidence_dir, intake, spool, shipping, started }
@@ -43,7 +43,8 @@ impl EngineBackend {
 
 fn from_store(error: StoreError) -> BackendError {
     match error {
-        StoreError::Unreachable { .. } => BackendError::Unavailable("the store does not answer".into()),
+        StoreError::Timeout { .. } => BackendError::Unavailable("the store does not answer in time".into()),
+        StoreError::ClickHouse { source: clickhouse_error, .. } if is_network(&clickhouse_error) => BackendError::Unavailable("the store does not answer".into()),
         other => BackendError::Fault(other.to_string()),
     }
 }
@@ -121,20 +122,21 @@ impl Backend for EngineBackend {
 
     fn health(&self) -> Answer<'_, Health> {
         Box::pin(async move {
-            let (shipping, spool) = (self.shipping.stats(), self.spool.stats());
-            let store = match (&shipping.last_error, shipping.batches) {
-                (Some(_), _) => StoreState::Down,
-                (None, 0) => StoreState::Starting,
-                (None, _) => StoreState::Ready,
+            let shipping = self.shipping.stats();
+            let spool = self.spool.stats().map_err(|e| BackendError::Unavailable(e.to_string()))?;
+            let store = match shipping.state {
+                ShipState::Waiting | ShipState::Stopped => StoreState::Down,
+                ShipState::Idle | ShipState::Sending => StoreState::Ready,
             };
+            let now = UtcUs::from(std::time::SystemTime::now());
             Ok(Health {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 started: self.started,
                 store,
-                store_reason: shipping.last_error.clone().unwrap_or_default(),
-                spool_events: spool.events,
+                store_reason: shipping.last_error,
+                spool_events: spool.records,
                 spool_bytes: spool.bytes,
-                store_lag_s: shipping.oldest_waiting_s,
+                store_lag_s: shipping.oldest_unshipped.map(|oldest| now.since_s(oldest).max(0.0)),
                 analysis_lag_p95_s: None,
             })
         })

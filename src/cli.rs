@@ -34,6 +34,9 @@ pub(crate) enum Command {
         /// Stop after so many seconds.
         #[arg(long, value_name = "S")]
         duration: Option<f64>,
+        /// Print each event once it is durable, one JSON object a line.
+        #[arg(long)]
+        json: bool,
     },
     /// A file as a camera: prints its events.
     Replay(ReplayArgs),

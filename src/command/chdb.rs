@@ -1,8 +1,10 @@
 //! The hidden child process of the embedded ClickHouse.
 
+use stopline_store::embedded::{ServeArgs, serve};
+
 use crate::Outcome;
 
 pub(crate) fn run(args: &str) -> anyhow::Result<Outcome> {
-    stopline_store::embedded::serve(serde_json::from_str(args)?)?;
+    serve(&ServeArgs::parse(args)?)?;
     Ok(Outcome::Success)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
-use stopline_detect::models::ModelError;
+use stopline_detect::models::{FileState, fetch};
 
 use super::say;
 use crate::{Outcome, cli::ModelsAction, config::Config, engine::detection};
@@ -18,22 +18,22 @@ pub(crate) fn run(dir: &Path, action: ModelsAction) -> anyhow::Result<Outcome> {
             table.load_preset(UTF8_BORDERS_ONLY);
             table.set_header(["model", "input", "licence", "source", "file", "state"]);
             let mut good = true;
-            for entry in manifest.entries() {
-                let state = match entry.locate(&dirs) {
-                    Ok(_) => "right".to_owned(),
-                    Err(ModelError::Missing { .. }) => {
-                        good &= entry.name != config.engine.detector.model;
+            for entry in manifest.models() {
+                let configured = entry.name == config.engine.detector.model;
+                let state = match entry.state(&dirs)? {
+                    FileState::Right(_) => "right".to_owned(),
+                    FileState::Missing => {
+                        good &= !configured;
                         "not here".to_owned()
                     }
-                    Err(other) => {
+                    FileState::Wrong { .. } => {
                         good = false;
-                        other.to_string()
+                        "WRONG: its sha256 is not the manifest's".to_owned()
                     }
                 };
-                let configured = if entry.name == config.engine.detector.model { " (configured)" } else { "" };
                 table.add_row([
-                    format!("{}{configured}", entry.name),
-                    entry.input().to_string(),
+                    format!("{}{}", entry.name, if configured { " (configured)" } else { "" }),
+                    entry.input.size.to_string(),
                     entry.licence.clone(),
                     entry.source.clone(),
                     entry.file.clone(),
@@ -44,8 +44,8 @@ pub(crate) fn run(dir: &Path, action: ModelsAction) -> anyhow::Result<Outcome> {
             Ok(Outcome::of(good || matches!(action, ModelsAction::List)))
         }
         ModelsAction::Fetch { name, from } => {
-            let model = manifest.get(&name)?.fetch(&config.engine.models_dir, from.as_deref())?;
-            say(format!("{}: right, {}", name, model.path.display()))?;
+            let path = fetch(manifest.get(&name)?, &config.engine.models_dir, from.as_deref())?;
+            say(format!("{name}: right, {}", path.display()))?;
             Ok(Outcome::Success)
         }
     }

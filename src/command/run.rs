@@ -1,15 +1,15 @@
 //! `stopline run`: the whole engine in one process.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use super::say;
+use super::say_json;
 use crate::{
     Outcome, WrongUse,
     config::Config,
     engine::{Engine, Hooks},
 };
 
-pub(crate) fn run(dir: &Path, duration_s: Option<f64>) -> anyhow::Result<Outcome> {
+pub(crate) fn run(dir: &Path, duration_s: Option<f64>, json: bool) -> anyhow::Result<Outcome> {
     let config = Config::load(dir)?;
     if config.cameras.is_empty() {
         let cameras = dir.join("cameras");
@@ -17,8 +17,13 @@ pub(crate) fn run(dir: &Path, duration_s: Option<f64>) -> anyhow::Result<Outcome
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let engine = Engine::start(config, Hooks::default()).await?;
-        say(format!("pages: http://{}  (make a user first: stopline user add NAME)", engine.web_address()))?;
+        let mut hooks = Hooks::default();
+        if json {
+            // A reader that has gone away must not stop the engine.
+            hooks.on_durable = Some(Arc::new(|event| drop(say_json(event))));
+        }
+        let engine = Engine::start(config, hooks).await?;
+        tracing::info!("pages: http://{}; make a user first: stopline user add NAME", engine.web_address());
         wait_for_end(duration_s).await?;
         let ended = engine.stop().await?;
         Ok(Outcome::of(ended.unshipped == 0))

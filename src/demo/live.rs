@@ -63,7 +63,7 @@ impl Live {
              {violations} violations  {} rows in ClickHouse",
             self.began.elapsed().as_secs(),
             cameras.len(),
-            ship.rows
+            ship.rows.values().sum::<u64>()
         )
     }
 

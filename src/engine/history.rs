@@ -8,6 +8,9 @@ use stopline_store::{
 
 use crate::config::{EngineConfig, StoreConfig};
 
+/// The embedded store's database.
+const DATABASE: &str = "stopline";
+
 /// A store that answers, and the child process behind it if it is ours.
 pub(crate) struct History {
     pub store: Store,
@@ -20,13 +23,15 @@ impl History {
         match &config.store {
             StoreConfig::Embedded => {
                 let child = EmbeddedConfig {
-                    program: std::env::current_exe().context("the program's own path")?,
+                    exe: std::env::current_exe().context("the program's own path")?,
                     args: vec!["chdb".into(), "--args".into()],
-                    data_dir: config.data_dir.join("clickhouse"),
                     library: config.chdb.clone(),
+                    data_dir: config.data_dir.join("clickhouse"),
                     port: 0,
+                    database: DATABASE.to_owned(),
                 };
-                let embedded = Embedded::start(child).await.context("the embedded ClickHouse")?;
+                let starting = tokio::task::spawn_blocking(|| Embedded::start(child));
+                let embedded = starting.await?.context("the embedded ClickHouse")?;
                 let store = Store::connect(embedded.endpoint())?;
                 Ok(Self { store, embedded: Some(embedded) })
             }
@@ -42,15 +47,11 @@ impl History {
         }
     }
 
-    /// Process id of the embedded store's child.
-    pub(crate) fn child_pid(&self) -> Option<u32> {
-        self.embedded.as_ref().and_then(Embedded::pid)
-    }
-
     /// Ends the child, if it is ours.
     pub(crate) async fn stop(self) {
         if let Some(embedded) = self.embedded {
-            embedded.stop().await;
+            // Blocks until the child has written what it holds.
+            drop(tokio::task::spawn_blocking(|| embedded.stop()).await);
         }
     }
 }

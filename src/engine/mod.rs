@@ -22,17 +22,16 @@ use evidence::{Prover, ProverThread, Source};
 use intake::{Intake, IntakeThread, OnDurable};
 use stopline_detect::{
     analyze::Analyzer,
-    workers::{Workers, WorkerStats},
+    workers::{Looked, WorkerStats, Workers},
 };
 use stopline_ingest::{
     Camera,
     handoff::{Hub, Turn},
-    ring::RingLimits,
-};
+    };
 use stopline_store::{
     Store,
     evidence::{Signer, Writer},
-    ship::{ShipStats, Shipper},
+    ship::{ShipOptions, ShipStats, Shipper},
     spool::{Spool, SpoolLimits},
 };
 use stopline_types::{CameraId, CameraStatus, Event};
@@ -64,7 +63,7 @@ pub(crate) struct Engine {
     prover_thread: ProverThread,
     intake: Intake,
     intake_thread: IntakeThread,
-    shipper: Shipper,
+    shipper: Arc<Shipper>,
     history: History,
     pages: Pages,
     /// Where evidence packages lie.
@@ -103,7 +102,7 @@ impl Engine {
         history.store.migrate().await.context("the store's tables")?;
         let spool_limits = SpoolLimits { bytes: u64::from(engine.spool.megabytes) << 20 };
         let spool = Arc::new(Spool::open(&engine.data_dir.join("spool"), spool_limits)?);
-        let shipper = Shipper::start(Arc::clone(&spool), history.store.clone());
+        let shipper = Arc::new(Shipper::start(Arc::clone(&spool), &history.store, ShipOptions::default())?);
         let on_durable = hooks.on_durable.clone().unwrap_or_else(|| Arc::new(|_: &Event| {}));
         let (intake, intake_thread) = Intake::start(Arc::clone(&spool), on_durable)?;
 
@@ -135,14 +134,14 @@ impl Engine {
         let (prover, prover_thread) = Prover::start(sources, writer, engine.evidence, intake.clone())?;
 
         let (cameras, analyzers) = (Arc::new(cameras), Arc::new(analyzers));
-        let workers = start_workers(detectors, &hub, &analyzers, &prover, &intake, hooks);
+        let workers = start_workers(detectors, &hub, &analyzers, &prover, &intake, hooks)?;
         let backend = EngineBackend::new(
             history.store.clone(),
             Arc::clone(&cameras),
             evidence_dir.clone(),
             intake.clone(),
             Arc::clone(&spool),
-            shipper.watch(),
+            Arc::clone(&shipper),
         );
         let pages = Pages::open(&config, Arc::new(backend)).await?;
         Ok(Self {
@@ -214,7 +213,7 @@ impl Engine {
         pages.task.await.context("the pages' task")?;
         drop(pages.web);
         let counts = tokio::task::spawn_blocking(move || {
-            workers.join();
+            let _counts = workers.join();
             for analyzer in analyzers.values() {
                 let ended = analyzer.lock().unwrap_or_else(PoisonError::into_inner).finish();
                 ended.into_iter().for_each(|event| route(event, &prover, &intake));
@@ -228,9 +227,14 @@ impl Engine {
         });
         let ((written, missing), shed) = counts.await.context("stopping")?;
         intake_thread.join();
-        let shipped = shipper.drain(DRAIN).await;
+        let shipped = tokio::task::spawn_blocking(move || {
+            // What is left is counted below and goes at the next start.
+            let _emptied = shipper.drain(DRAIN);
+            shipper.stats()
+        });
+        let shipped = shipped.await.context("stopping")?;
         let ended = Ended {
-            unshipped: shipped.waiting,
+            unshipped: shipped.unshipped,
             shipped,
             cameras: statuses,
             evidence_written: written,
@@ -268,7 +272,7 @@ fn start_workers(
     prover: &Prover,
     intake: &Intake,
     hooks: Hooks,
-) -> Workers {
+) -> std::io::Result<Workers> {
     let (hub, analyzers) = (Arc::clone(hub), Arc::clone(analyzers));
     let (prover, intake) = (prover.clone(), intake.clone());
     // Short waits let a worker notice that the hub closed.
@@ -278,7 +282,7 @@ fn start_workers(
         let Some(analyzer) = analyzers.get(&frame.camera) else { return Vec::new() };
         analyzer.lock().unwrap_or_else(PoisonError::into_inner).observe(frame, detections)
     };
-    let emit = move |turn: &Turn, events: Vec<Event>| {
+    let emit = move |turn: &Turn, events: Vec<Event>, _looked: Looked| {
         let frame: &stopline_types::Frame = turn.as_ref();
         if let Some(told) = &hooks.on_analysed {
             told(&frame.camera, frame.media_s, frame.received.map(|at| Instant::now().duration_since(at)));
@@ -301,10 +305,8 @@ fn route(event: Event, prover: &Prover, intake: &Intake) {
 
 impl Pages {
     async fn open(config: &Config, backend: Arc<EngineBackend>) -> anyhow::Result<Self> {
-        let web_config = stopline_web::WebConfig {
-            data_dir: config.engine.data_dir.join("web"),
-            secure_cookies: config.engine.web.secure_cookies,
-        };
+        let mut web_config = stopline_web::WebConfig::new(config.engine.data_dir.join("web"));
+        web_config.secure_cookies = config.engine.web.secure_cookies;
         let web = stopline_web::Web::new(web_config, backend).context("the pages")?;
         let listen = config.engine.web.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("web.listen: {listen}"))?;
