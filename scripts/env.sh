@@ -26,15 +26,19 @@ fail() {
 # seconds on a terminal, plain lines now and then elsewhere. `watched` names a folder whose size tells the progress.
 # The command's status is returned; when it failed, the end of LOG is shown.
 running() {
-  local text=$1 log=$2 begun=$SECONDS status=0 every=15 size=''
+  local text=$1 log=$2 begun=$SECONDS status=0 step=15 every size=''
   shift 2
-  [[ -t 1 ]] && every=1
+  [[ -t 1 ]] && step=1
+  every=$step
+  # In a process group of its own, so that an interruption ends the command's children too.
+  set -m
   "$@" >"$log" 2>&1 </dev/null &
   child=$!
+  set +m
   while kill -0 "$child" 2>/dev/null; do
     sleep 0.2
     if (((SECONDS - begun) >= every)) && kill -0 "$child" 2>/dev/null; then
-      ((every = SECONDS - begun + ($([[ -t 1 ]] && echo 1 || echo 15))))
+      every=$((SECONDS - begun + step))
       [[ -n ${watched:-} ]] && size=", $(du -sm "$watched" 2>/dev/null | cut -f1) MB"
       if [[ -t 1 ]]; then
         printf '\r\033[K  %s … %d s%s' "$text" $((SECONDS - begun)) "$size"
@@ -66,9 +70,8 @@ work_folder() {
 }
 
 finish_work() {
-  # Background children of a script ignore Ctrl-C, so they are told.
   if [[ -n $child ]]; then
-    kill "$child" 2>/dev/null || true
+    kill -- "-$child" 2>/dev/null || true
     wait "$child" 2>/dev/null || true
   fi
   rm -rf "$WORK"
