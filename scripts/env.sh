@@ -3,7 +3,7 @@
 
 # shellcheck disable=SC2034  # read by those who source this
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export STOPLINE_CACHE=${STOPLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/stopline}
+export STOPLINE_CACHE=${STOPLINE_CACHE:-$HOME/.cache/stopline}
 CACHE=$STOPLINE_CACHE
 # shellcheck disable=SC2034
 VENV=$CACHE/venv
