@@ -39,7 +39,7 @@ running() {
     sleep 0.2
     if (((SECONDS - begun) >= every)) && kill -0 "$child" 2>/dev/null; then
       every=$((SECONDS - begun + step))
-      [[ -n ${watched:-} ]] && size=", $(du -sm "$watched" 2>/dev/null | cut -f1) MB"
+      [[ -n ${watched:-} ]] && size=", $(du -sm "$watched" 2>/dev/null | cut -f1) MB on disk"
       if [[ -t 1 ]]; then
         printf '\r\033[K  %s … %d s%s' "$text" $((SECONDS - begun)) "$size"
       else
