@@ -3,7 +3,7 @@
 
 # shellcheck disable=SC2034  # read by those who source this
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export STOPLINE_CACHE=${STOPLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/stopline}
+export STOPLINE_CACHE=${STOPLINE_CACHE:-$HOME/.cache/stopline}
 CACHE=$STOPLINE_CACHE
 # shellcheck disable=SC2034
 VENV=$CACHE/venv
@@ -26,16 +26,20 @@ fail() {
 # seconds on a terminal, plain lines now and then elsewhere. `watched` names a folder whose size tells the progress.
 # The command's status is returned; when it failed, the end of LOG is shown.
 running() {
-  local text=$1 log=$2 begun=$SECONDS status=0 every=15 size=''
+  local text=$1 log=$2 begun=$SECONDS status=0 step=15 every size=''
   shift 2
-  [[ -t 1 ]] && every=1
+  [[ -t 1 ]] && step=1
+  every=$step
+  # In a process group of its own, so that an interruption ends the command's children too.
+  set -m
   "$@" >"$log" 2>&1 </dev/null &
   child=$!
+  set +m
   while kill -0 "$child" 2>/dev/null; do
     sleep 0.2
     if (((SECONDS - begun) >= every)) && kill -0 "$child" 2>/dev/null; then
-      ((every = SECONDS - begun + ($([[ -t 1 ]] && echo 1 || echo 15))))
-      [[ -n ${watched:-} ]] && size=", $(du -sm "$watched" 2>/dev/null | cut -f1) MB"
+      every=$((SECONDS - begun + step))
+      [[ -n ${watched:-} ]] && size=", $(du -sm "$watched" 2>/dev/null | cut -f1) MB on disk"
       if [[ -t 1 ]]; then
         printf '\r\033[K  %s … %d s%s' "$text" $((SECONDS - begun)) "$size"
       else
@@ -66,9 +70,8 @@ work_folder() {
 }
 
 finish_work() {
-  # Background children of a script ignore Ctrl-C, so they are told.
   if [[ -n $child ]]; then
-    kill "$child" 2>/dev/null || true
+    kill -- "-$child" 2>/dev/null || true
     wait "$child" 2>/dev/null || true
   fi
   rm -rf "$WORK"

@@ -23,6 +23,7 @@ source "$ROOT/scripts/env.sh"
 stage "scripts" shellcheck -x scripts/*.sh .ci/run
 stage "format" cargo fmt --all --check
 stage "licences and boundaries" licences
+stage "set-up's promises" python_tests scripts/tests
 stage "simulated cameras" python_tests simulator/tests
 stage "model building" python_tests models/build
 stage "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
