@@ -99,14 +99,12 @@ pub enum ModelError {
         reason: String,
     },
     /// The model is built, not downloaded.
-    #[error(
-        "model {name} is built here, not downloaded: run `{script} FOLDER` (`make setup` does so for the default model), or give a copy with --from FILE"
-    )]
+    #[error("model {name} is built here, not downloaded: {remedy}, or give a copy with --from FILE")]
     Built {
         /// The model.
         name: String,
-        /// What builds it.
-        script: String,
+        /// The command that does.
+        remedy: String,
     },
 }
 
@@ -144,6 +142,12 @@ impl Manifest {
             model.check().map_err(|(key, reason)| fault(format!("model.{}.{key}", model.name), reason))?;
         }
         let manifest = Self { default: file.default, models: file.model };
+        for model in &manifest.models {
+            if let Origin::Derived { from, .. } = &model.origin {
+                let known = manifest.get(from).map(|_| ());
+                known.map_err(|unknown| fault(format!("model.{}.origin.from", model.name), unknown.to_string()))?;
+            }
+        }
         match manifest.get(&manifest.default) {
             Ok(_) => Ok(manifest),
             Err(unknown) => Err(fault("default".into(), unknown.to_string())),

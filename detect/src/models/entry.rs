@@ -44,8 +44,15 @@ pub struct ModelEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Origin {
-    /// A script of this repository builds it.
+    /// A script of this repository builds it from package registries; `make setup` runs it with the folder.
     Script(String),
+    /// A script of this repository makes it of another model's file, which must lie in the folder it is given.
+    Derived {
+        /// The other model's name.
+        from: String,
+        /// The script.
+        script: String,
+    },
     /// It is downloaded as it is.
     Url(String),
 }

@@ -92,9 +92,8 @@ impl ModelEntry {
     /// What to do when the file is not there or not right.
     fn remedy(&self) -> String {
         match &self.origin {
-            Origin::Script(script) => {
-                format!("build it with `{script} FOLDER` (`make setup` does so for the default model)")
-            },
+            Origin::Script(script) => format!("run `make setup`, which builds it with {script}"),
+            Origin::Derived { from, script } => format!("run `stopline models fetch {from}`, then `{script} FOLDER`"),
             Origin::Url(_) => format!("run `stopline models fetch {}`", self.name),
         }
     }
@@ -134,8 +133,8 @@ pub fn fetch(entry: &ModelEntry, dir: &Path, from: Option<&Path>) -> Result<Path
             download(&entry.name, url, &part.0)?;
             entry.read_checked(&part.0)?
         }
-        (None, Origin::Script(script)) => {
-            return Err(ModelError::Built { name: entry.name.clone(), script: script.clone() });
+        (None, Origin::Script(_) | Origin::Derived { .. }) => {
+            return Err(ModelError::Built { name: entry.name.clone(), remedy: entry.remedy() });
         }
     };
     std::fs::create_dir_all(dir).map_err(|e| fault(dir, e))?;

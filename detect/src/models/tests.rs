@@ -30,7 +30,7 @@ fn shipped_manifest_is_sound() {
         let notice = model.notice.split('#').next().unwrap();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(notice);
         assert!(path.exists(), "{}: {} is missing", model.name, path.display());
-        if let Origin::Script(script) = &model.origin {
+        if let Origin::Script(script) | Origin::Derived { script, .. } = &model.origin {
             assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(script).exists(), "{script}");
         }
     }
@@ -66,6 +66,7 @@ fn senseless_values_are_refused_with_key_and_finding() {
         ("file = \"nanodet", "file = \"../nanodet", "model.nanodet-g.file"),
         ("default = \"nanodet-g\"", "default = \"other\"", "default"),
         ("name = \"yolox-nano-416\"", "name = \"nanodet-g\"", "model.nanodet-g"),
+        ("from = \"yolox-nano-416\"", "from = \"nobody\"", "model.yolox-nano-480x640.origin.from"),
         ("url = \"https:", "url = \"http:", "origin.url"),
     ] {
         let text = shipped();
@@ -79,7 +80,11 @@ fn senseless_values_are_refused_with_key_and_finding() {
 fn a_missing_file_names_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let manifest = parse(&shipped()).unwrap();
-    for (name, remedy) in [("nanodet-g", "make setup"), ("yolox-nano-416", "stopline models fetch yolox-nano-416")] {
+    for (name, remedy) in [
+        ("nanodet-g", "make setup"),
+        ("yolox-nano-416", "stopline models fetch yolox-nano-416"),
+        ("yolox-nano-480x640", "models/build/yolox_480x640.sh FOLDER"),
+    ] {
         let entry = manifest.get(name).unwrap();
         let error = entry.locate(&[dir.path()]).unwrap_err().to_string();
         assert!(error.contains(remedy) && error.contains(&dir.path().display().to_string()), "{error}");
