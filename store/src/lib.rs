@@ -9,7 +9,7 @@
 pub mod embedded;
 //pub mod evidence;
 pub mod migrations;
-//pub mod queries;
+pub mod queries;
 pub mod ship;
 pub mod spool;
 mod store;
