@@ -7,7 +7,7 @@
 //! Only this crate touches ClickHouse.
 
 pub mod embedded;
-//pub mod evidence;
+pub mod evidence;
 pub mod migrations;
 pub mod queries;
 pub mod ship;
