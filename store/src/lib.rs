@@ -7,9 +7,9 @@
 //! Only this crate touches ClickHouse.
 
 pub mod embedded;
-//pub mod evidence;
+pub mod evidence;
 pub mod migrations;
-//pub mod queries;
+pub mod queries;
 pub mod ship;
 pub mod spool;
 mod store;

@@ -1,0 +1,388 @@
+//! Checking packages, offline.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use stopline_types::CameraId;
+
+use super::{
+    EvidenceError, Manifest, PublicKey,
+    chain::{self, CHAIN, State, Unusable},
+    disk,
+    manifest::{MANIFEST, MANIFEST_SCHEMA, PUBLIC_KEY, SIGNATURE},
+    writer::{ASIDE, LOCK},
+};
+
+/// Whose key the signatures were checked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// The key that was given: shows that its holder signed.
+    Given,
+    /// The evidence root's own key: shows that nothing was changed by somebody without the private key, provided that
+    /// `public.pem` of the root is the true one.
+    Root,
+    /// The key inside the package: shows only that the package agrees with itself.
+    Package,
+}
+
+/// What was checked and found sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Packages.
+    pub packages: u64,
+    /// Files in them, besides manifest, signature and key.
+    pub files: u64,
+    /// Length of these files.
+    pub bytes: u64,
+    /// Cameras with their chain's length. Empty when only one package was checked: then the chain was not.
+    pub chains: BTreeMap<CameraId, u64>,
+    /// The key.
+    pub key_id: String,
+    /// Whose it is.
+    pub trust: Trust,
+}
+
+/// The one thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No manifest.
+    #[error("{MANIFEST} is missing")]
+    ManifestMissing,
+    /// Its JSON is not a manifest, although the signature is right.
+    #[error("{MANIFEST} cannot be read: {reason}")]
+    ManifestUnreadable {
+        /// What is wrong.
+        reason: String,
+    },
+    /// No signature.
+    #[error("{SIGNATURE} is missing")]
+    SignatureMissing,
+    /// The signature has not 64 bytes.
+    #[error("{SIGNATURE} has {found} bytes instead of 64")]
+    SignatureMalformed {
+        /// Its length.
+        found: usize,
+    },
+    /// Manifest and signature do not belong together under the key.
+    #[error(
+        "{MANIFEST} does not match its signature under key {key_id}: one of them was changed, or another key signed"
+    )]
+    SignatureWrong {
+        /// The key used.
+        key_id: String,
+    },
+    /// The package's key file is missing or no key, or differs from the one used.
+    #[error("{PUBLIC_KEY} is missing or not the key {expected}")]
+    KeyFile {
+        /// The key used.
+        expected: String,
+    },
+    /// A field does not say what it must here: the package lies in another's place, say.
+    #[error("{field} is {found:?}, expected {expected:?}")]
+    Field {
+        /// The field of the manifest.
+        field: &'static str,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A file named by the manifest is not there.
+    #[error("{name} is missing")]
+    FileMissing {
+        /// The file.
+        name: String,
+    },
+    /// Something lies here that no manifest names.
+    #[error("{name} does not belong here")]
+    FileExtra {
+        /// The file or folder.
+        name: String,
+    },
+    /// A file has another length.
+    #[error("{name} has {found} bytes, expected {expected}")]
+    FileSize {
+        /// The file.
+        name: String,
+        /// By the manifest.
+        expected: u64,
+        /// On disk.
+        found: u64,
+    },
+    /// A file has another content.
+    #[error("{name} was changed: its SHA-256 is {found}, expected {expected}")]
+    FileHash {
+        /// The file.
+        name: String,
+        /// By the manifest.
+        expected: String,
+        /// On disk.
+        found: String,
+    },
+    /// A number is missing in the chain, or there twice.
+    #[error("chain of {camera}: expected package number {expected}, found {found}")]
+    ChainNumber {
+        /// The camera.
+        camera: CameraId,
+        /// The number due.
+        expected: u64,
+        /// The number found.
+        found: u64,
+    },
+    /// A package does not follow from the one before.
+    #[error("chain of {camera}: package {number} does not follow from the manifest before it")]
+    ChainLink {
+        /// The camera.
+        camera: CameraId,
+        /// The package.
+        number: u64,
+    },
+    /// The end of the chain is not where it should be: packages were cut off.
+    #[error("chain of {camera}: it ends with package {found}, expected {expected}")]
+    ChainEnd {
+        /// The camera.
+        camera: CameraId,
+        /// Number of the last package by `chain.json`.
+        expected: u64,
+        /// Number of the last package found.
+        found: u64,
+    },
+    /// `chain.json` is missing, changed, or unreadable.
+    #[error("chain of {camera}: {CHAIN} {reason}")]
+    ChainState {
+        /// The camera.
+        camera: CameraId,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Why a check did not pass.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Something is wrong with the evidence.
+    #[error("{path}: {fault}")]
+    Fault {
+        /// The package, or the folder.
+        path: PathBuf,
+        /// What is wrong.
+        fault: Fault,
+    },
+    /// There is no evidence here.
+    #[error("{path}: no evidence package and no evidence root")]
+    NothingThere {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// A file could not be read, or a key is no key.
+    #[error(transparent)]
+    Read(#[from] EvidenceError),
+}
+
+/// Checks one package (a folder with a manifest) or a whole evidence root with all chains. Stops at the first fault.
+/// `trusted`: the key that must have signed; without it the root's own key is used, or else the package's.
+pub fn verify(path: &Path, trusted: Option<&PublicKey>) -> Result<Report, VerifyError> {
+    let root = path.join(PUBLIC_KEY);
+    let is_package = [MANIFEST, SIGNATURE].iter().any(|name| path.join(name).exists());
+    if !is_package && !root.is_file() {
+        return Err(VerifyError::NothingThere { path: path.to_owned() });
+    }
+    // <root>/<camera>/yyyy/mm/dd/<id>
+    let above = path.ancestors().nth(5).map(|root| root.join(PUBLIC_KEY)).filter(|key| is_package && key.is_file());
+    let (key, trust) = match (trusted, above) {
+        (Some(key), _) => (key.clone(), Trust::Given),
+        (None, Some(above)) => (PublicKey::read(&above)?, Trust::Root),
+        (None, None) if is_package => (package_key(path)?, Trust::Package),
+        (None, None) => (PublicKey::read(&root)?, Trust::Root),
+    };
+    let report = Report { packages: 0, files: 0, bytes: 0, chains: BTreeMap::new(), key_id: key.id(), trust };
+    let mut check = Check { key, report };
+    if is_package {
+        check.package(path)?;
+    } else {
+        check.root(path)?;
+    }
+    Ok(check.report)
+}
+
+fn package_key(package: &Path) -> Result<PublicKey, VerifyError> {
+    PublicKey::read(&package.join(PUBLIC_KEY)).map_err(|_| VerifyError::Fault {
+        path: package.to_owned(),
+        fault: Fault::KeyFile { expected: "the package was signed with".to_owned() },
+    })
+}
+
+struct Check {
+    key: PublicKey,
+    report: Report,
+}
+
+impl Check {
+    fn root(&mut self, root: &Path) -> Result<(), VerifyError> {
+        for (name, path, is_dir) in entries(root)? {
+            if [PUBLIC_KEY, LOCK, ASIDE].contains(&name.as_str()) {
+                continue;
+            }
+            match CameraId::new(&name) {
+                Ok(camera) if is_dir => self.camera(root, &camera, &path)?,
+                _ => return Err(fault(root, Fault::FileExtra { name })),
+            }
+        }
+        Ok(())
+    }
+
+    /// All packages of a camera, and its chain.
+    fn camera(&mut self, root: &Path, camera: &CameraId, dir: &Path) -> Result<(), VerifyError> {
+        let state = State::read(dir, &self.key).map_err(|unusable| {
+            let reason = match unusable {
+                Unusable::Missing => "is missing".to_owned(),
+                Unusable::Broken(reason) => reason,
+            };
+            fault(dir, Fault::ChainState { camera: camera.clone(), reason })
+        })?;
+        let mut packages = Vec::new();
+        let mut open = vec![(dir.to_owned(), 0)];
+        while let Some((dir, depth)) = open.pop() {
+            for (name, path, is_dir) in entries(&dir)? {
+                match (depth, is_dir) {
+                    (0, false) if name == CHAIN => {}
+                    (0..=2, true) => open.push((path, depth + 1)),
+                    (3, true) => packages.push(path),
+                    _ => return Err(fault(&dir, Fault::FileExtra { name })),
+                }
+            }
+        }
+        packages.sort();
+        let mut links = Vec::new();
+        for package in packages {
+            let (manifest, sha256) = self.package(&package)?;
+            in_its_place(root, &package, &manifest).map_err(|wrong| fault(&package, wrong))?;
+            links.push((manifest.chain, sha256, package));
+        }
+        links.sort_by_key(|(link, ..)| link.number);
+        let mut before: Option<&str> = None;
+        for (expected, (link, sha256, package)) in (1..).zip(&links) {
+            if link.number != expected {
+                let found = link.number;
+                return Err(fault(package, Fault::ChainNumber { camera: camera.clone(), expected, found }));
+            }
+            if link.previous_sha256.as_deref() != before {
+                return Err(fault(package, Fault::ChainLink { camera: camera.clone(), number: expected }));
+            }
+            before = Some(sha256);
+        }
+        let end = state.end(root).map_err(EvidenceError::io("reading", dir))?;
+        let expected = end.as_ref().map_or(0, |end| end.number);
+        let found = links.len() as u64;
+        if expected != found {
+            return Err(fault(dir, Fault::ChainEnd { camera: camera.clone(), expected, found }));
+        }
+        if state.camera != *camera || end.as_ref().map(|end| end.manifest_sha256.as_str()) != before {
+            let reason = "names another package as the last".to_owned();
+            return Err(fault(dir, Fault::ChainState { camera: camera.clone(), reason }));
+        }
+        self.report.chains.insert(camera.clone(), found);
+        Ok(())
+    }
+
+    /// One package by itself. Gives the manifest and its SHA-256.
+    fn package(&mut self, package: &Path) -> Result<(Manifest, String), VerifyError> {
+        let wrong = |found| fault(package, found);
+        let bytes = read(package, MANIFEST)?.ok_or_else(|| wrong(Fault::ManifestMissing))?;
+        let signature = read(package, SIGNATURE)?.ok_or_else(|| wrong(Fault::SignatureMissing))?;
+        let signature: [u8; 64] =
+            signature.as_slice().try_into().map_err(|_| wrong(Fault::SignatureMalformed { found: signature.len() }))?;
+        let key_id = self.key.id();
+        if !self.key.verify(&bytes, &signature) {
+            return Err(wrong(Fault::SignatureWrong { key_id }));
+        }
+        if !PublicKey::read(&package.join(PUBLIC_KEY)).is_ok_and(|key| key == self.key) {
+            return Err(wrong(Fault::KeyFile { expected: key_id }));
+        }
+        let unreadable = |reason: String| wrong(Fault::ManifestUnreadable { reason });
+        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        if manifest.schema != MANIFEST_SCHEMA {
+            return Err(unreadable(format!("schema {} is not {MANIFEST_SCHEMA}", manifest.schema)));
+        }
+        expect("key_id", &key_id, &manifest.key_id).map_err(wrong)?;
+        for file in &manifest.files {
+            let path = package.join(&file.name);
+            let on_disk = match File::open(&path) {
+                Ok(on_disk) => on_disk,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(wrong(Fault::FileMissing { name: file.name.clone() }));
+                }
+                Err(error) => return Err(EvidenceError::io("reading", path)(error).into()),
+            };
+            let (found, sha256) = disk::copy_hashed(on_disk, None).map_err(EvidenceError::io("reading", path))?;
+            if found != file.bytes {
+                return Err(wrong(Fault::FileSize { name: file.name.clone(), expected: file.bytes, found }));
+            }
+            if sha256 != file.sha256 {
+                let expected = file.sha256.clone();
+                return Err(wrong(Fault::FileHash { name: file.name.clone(), expected, found: sha256 }));
+            }
+        }
+        for (name, _, is_dir) in entries(package)? {
+            let known = [MANIFEST, SIGNATURE, PUBLIC_KEY].contains(&name.as_str())
+                || manifest.files.iter().any(|file| file.name == name);
+            if !known || is_dir {
+                return Err(wrong(Fault::FileExtra { name }));
+            }
+        }
+        self.report.packages += 1;
+        self.report.files += manifest.files.len() as u64;
+        self.report.bytes += manifest.files.iter().map(|file| file.bytes).sum::<u64>();
+        Ok((manifest, disk::sha256(&bytes)))
+    }
+}
+
+/// Whether a package lies where its violation belongs.
+fn in_its_place(root: &Path, package: &Path, manifest: &Manifest) -> Result<(), Fault> {
+    let path = chain::relative(root, package);
+    let (camera, rest) = path.split_once('/').unwrap_or((&path, ""));
+    let (day, id) = rest.rsplit_once('/').unwrap_or((rest, ""));
+    let violation = &manifest.violation;
+    expect("violation.id", id, &violation.id.to_string())?;
+    expect("violation.camera", camera, violation.camera.as_str())?;
+    expect("violation.utc", day, &violation.utc.timestamp().strftime("%Y/%m/%d").to_string())
+}
+
+fn expect(field: &'static str, expected: &str, found: &str) -> Result<(), Fault> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Fault::Field { field, expected: expected.to_owned(), found: found.to_owned() })
+}
+
+fn fault(path: &Path, fault: Fault) -> VerifyError {
+    VerifyError::Fault { path: path.to_owned(), fault }
+}
+
+fn read(package: &Path, name: &str) -> Result<Option<Vec<u8>>, EvidenceError> {
+    let path = package.join(name);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(EvidenceError::io("reading", path)(error)),
+    }
+}
+
+/// Entries of a folder by name: name, path, whether it is a folder.
+fn entries(dir: &Path) -> Result<Vec<(String, PathBuf, bool)>, EvidenceError> {
+    let list = || -> io::Result<Vec<_>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            found.push((name, entry.path(), entry.file_type()?.is_dir()));
+        }
+        found.sort();
+        Ok(found)
+    };
+    list().map_err(EvidenceError::io("looking through", dir))
+}

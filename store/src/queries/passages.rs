@@ -1,0 +1,56 @@
+//! Vehicles that passed.
+
+use stopline_types::{Event, Passage, PassageFilter};
+
+use super::{Filter, event, limit};
+use crate::{Store, StoreError, store::within};
+
+impl Store {
+    /// Passages, newest first.
+    pub async fn passages(&self, filter: &PassageFilter) -> Result<Vec<Passage>, StoreError> {
+        let mut of = Filter::default();
+        if let Some(plate) = &filter.plate {
+            of.text("plate LIKE {plate:String}", "plate", like(plate));
+        }
+        if let Some(class) = filter.class {
+            of.text("class = {class:String}", "class", class.as_str());
+        }
+        of.camera(filter.camera.as_ref());
+        of.period(filter.from, filter.to);
+        of.after(filter.after);
+        let sql =
+            format!("SELECT body FROM passages FINAL {} ORDER BY utc DESC, id DESC LIMIT {{limit:UInt32}}", of.sql());
+        let query = of.bind(self.client().query(&sql)).param("limit", limit(filter.limit));
+        let bodies = within("reading passages", query.fetch_all::<String>()).await?;
+        bodies
+            .iter()
+            .map(|body| match event::<Event>("passages", body)? {
+                Event::Passage(passage) => Ok(passage),
+                other => Err(StoreError::Row { table: "passages", reason: format!("it holds a {}", other.kind()) }),
+            })
+            .collect()
+    }
+}
+
+/// A plate pattern (`*` any run, `?` one character) as ClickHouse's LIKE, whose own signs are escaped.
+fn like(pattern: &str) -> String {
+    let mut like = String::new();
+    for c in pattern.chars() {
+        match c {
+            '*' => like.push('%'),
+            '?' => like.push('_'),
+            '%' | '_' | '\\' => like.extend(['\\', c]),
+            c => like.push(c),
+        }
+    }
+    like
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn wildcards_become_like() {
+        assert_eq!(super::like("59?1*"), "59_1%");
+        assert_eq!(super::like("%_\\"), "\\%\\_\\\\");
+    }
+}
