@@ -131,7 +131,6 @@ impl Web {
     }
 
     /// Everything that answers requests, for tests without a socket.
-    #[must_use]
     pub fn router(&self) -> axum::Router {
         self.router.clone()
     }

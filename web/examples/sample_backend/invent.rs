@@ -1,0 +1,330 @@
+//! Made-up cases, passages and cameras over the rendered junction.
+
+use std::{error::Error, fs, path::Path, process::Command};
+
+use serde_json::Value;
+use stopline_types::{
+    BoxPx, CameraCounters, CameraId, CameraState, CameraStatus, CaptureTime, EventId, EvidenceRef, LegalRef, Moments,
+    Passage, PlateRead, Review, RuleKind, RuleMode, SignalState, TimeSource, TrackPoint, UtcUs, VehicleClass, Verdict,
+    Versions, Violation, event::Moment,
+};
+use stopline_web::CameraImage;
+
+use crate::common::Memory;
+
+const HOUR_S: f64 = 3600.0;
+const CAMERAS: [(&str, &str); 6] = [
+    ("ql10-cau-bo", "QL10 – cầu Bo, hướng vào thành phố"),
+    ("ql39-nga-tu-hung-ha", "QL39 – ngã tư Hưng Hà"),
+    ("le-loi-tran-hung-dao", "Lê Lợi – Trần Hưng Đạo"),
+    ("ly-bon-tran-thai-tong", "Lý Bôn – Trần Thái Tông"),
+    ("cua-ngo-phia-nam", "Cửa ngõ phía Nam"),
+    ("vong-xuyen-phuc-khanh", "Vòng xuyến Phúc Khánh"),
+];
+
+/// An act in the rendered clip: vehicle, second, rule, what was measured, what is allowed, catalogue code.
+type Act = (&'static str, f64, RuleKind, &'static [(&'static str, f64)], &'static [(&'static str, f64)], &'static str);
+const ACTS: [Act; 8] = [
+    (
+        "r2",
+        5.0,
+        RuleKind::RedLight,
+        &[("red_for_s", 3.8), ("past_line_px", 64.0)],
+        &[("red_for_s", 0.0)],
+        "MOTO_RED_LIGHT",
+    ),
+    ("s1", 11.11, RuleKind::Speed, &[("speed_kmh", 78.0)], &[("speed_kmh", 50.0)], "CAR_SPEED_20_35"),
+    ("w1", 5.6, RuleKind::WrongWay, &[("against_lane_m", 14.2)], &[("against_lane_m", 4.0)], "MOTO_WRONG_WAY"),
+    (
+        "r1",
+        1.46,
+        RuleKind::RedLight,
+        &[("red_for_s", 0.26), ("past_line_px", 18.0)],
+        &[("red_for_s", 0.0)],
+        "CAR_RED_LIGHT",
+    ),
+    ("m1", 7.0, RuleKind::StopLine, &[("over_line_px", 31.0), ("dwell_s", 5.2)], &[("dwell_s", 2.0)], "MOTO_SIGN"),
+    ("q1", 6.4, RuleKind::WrongLane, &[("in_lane_s", 3.1)], &[("in_lane_s", 1.5)], "CAR_WRONG_LANE"),
+    ("q2", 7.6, RuleKind::NoStopping, &[("dwell_s", 95.0)], &[("dwell_s", 60.0)], "CAR_STOP_SIGN"),
+    ("m3", 8.2, RuleKind::StopLine, &[("over_line_px", 22.0), ("dwell_s", 4.4)], &[("dwell_s", 2.0)], "MOTO_SIGN"),
+];
+
+pub struct Invented {
+    acts: Vec<Violation>,
+    plates: bool,
+    dice: u64,
+    track: u64,
+}
+
+/// Fills the memory; the clip's frames are cut with ffmpeg.
+pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, Box<dyn Error>> {
+    let truth: Value = serde_json::from_slice(&fs::read(junction.join("truth.json"))?)?;
+    let law = fs::read_to_string(junction.join("../../config/law/violations.csv"))?;
+    let mut invented = Invented { acts: Vec::new(), plates, dice: 7, track: 1000 };
+    for act in &ACTS {
+        let violation = invented.act(memory, junction, &truth, &law, act)?;
+        invented.acts.push(violation);
+    }
+    let now = UtcUs::from(std::time::SystemTime::now());
+    for n in 0..140 {
+        let ago_s = if n < 14 { 240.0 * f64::from(n) + 95.0 } else { HOUR_S + 620.0 * f64::from(n - 13) };
+        let mut violation = invented.violation(now.plus_s(-ago_s));
+        if n == 3 {
+            violation.evidence = None;
+        }
+        if n == 5 {
+            (violation.degraded, violation.analysed_fps, violation.error_ms) = (true, 3.1, None);
+        }
+        if n >= 14 {
+            let verdict = if n % 5 == 0 { Verdict::Rejected } else { Verdict::Confirmed };
+            let review = Review {
+                id: Review::id_of(violation.id, 1),
+                violation: violation.id,
+                camera: violation.camera.clone(),
+                utc: violation.utc.plus_s(1500.0),
+                revision: 1,
+                verdict,
+                reason: (verdict == Verdict::Rejected).then(|| "plate_unreadable".to_owned()),
+                note: String::new(),
+                user: "binh".to_owned(),
+            };
+            memory.reviews.lock().unwrap().insert(violation.id, review);
+        }
+        memory.violations.lock().unwrap().push(violation);
+    }
+    for n in 0..1500 {
+        let passage = invented.passage(now.plus_s(-57.0 * f64::from(n)));
+        memory.passages.lock().unwrap().push(passage);
+    }
+    let still = fs::read(memory.evidence_root.join("r2/act.jpg"))?;
+    for (n, (id, name)) in CAMERAS.into_iter().enumerate() {
+        let camera = CameraId::new(id)?;
+        let (state, reason) = match n {
+            3 => (CameraState::Degraded, "5,8 fps of the 8 fps its rules need"),
+            5 => (CameraState::Offline, "no answer from the camera; next try in 12 s"),
+            _ => (CameraState::Online, ""),
+        };
+        let up = state != CameraState::Offline;
+        memory.images.lock().unwrap().insert(camera.clone(), CameraImage { jpeg: still.clone().into(), utc: now });
+        memory.cameras.lock().unwrap().push(CameraStatus {
+            camera,
+            name: name.to_owned(),
+            state,
+            reason: reason.to_owned(),
+            since: now.plus_s(-HOUR_S * 5.3 / (n + 1) as f64),
+            last_frame: Some(if up { now } else { now.plus_s(-2900.0) }),
+            analysed_fps: if up { [8.0, 8.1, 7.9, 5.8, 8.0, 0.0][n] } else { 0.0 },
+            clock_error_ms: (n != 2).then(|| [12.0, 35.0, 0.0, 21.0, 18.0, 40.0][n]),
+            counters: CameraCounters { reconnects: n as u64 % 3, bytes_received: 48_000_000_000, ..Default::default() },
+        });
+    }
+    Ok(invented)
+}
+
+impl Invented {
+    fn roll(&mut self, sides: usize) -> usize {
+        // Numerical Recipes' linear congruential generator: the same cases every time.
+        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.dice >> 33) as usize % sides
+    }
+
+    /// One of the acts, at another time and camera.
+    pub fn violation(&mut self, at: UtcUs) -> Violation {
+        let which = self.track as usize % self.acts.len();
+        let camera = self.roll(5);
+        let mut violation = self.acts[which].clone();
+        self.track += 1;
+        let by_s = at.since_s(violation.utc);
+        violation.camera = CameraId::new(CAMERAS[camera].0).expect("plain");
+        violation.track = self.track;
+        violation.utc = at;
+        for moment in [&mut violation.moments.before, &mut violation.moments.act, &mut violation.moments.after] {
+            moment.time.utc = moment.time.utc.plus_s(by_s);
+        }
+        violation.id = EventId::derive(&violation.camera, at, self.track, Some(violation.rule));
+        violation
+    }
+
+    pub fn passage(&mut self, at: UtcUs) -> Passage {
+        self.track += 1;
+        let camera = CameraId::new(CAMERAS[self.roll(5)].0).expect("plain");
+        let class = match self.roll(20) {
+            0..=12 => VehicleClass::Motorcycle,
+            13..=16 => VehicleClass::Car,
+            17 => VehicleClass::Truck,
+            18 => VehicleClass::Bus,
+            _ => VehicleClass::Bicycle,
+        };
+        let speed_kmh = self.roll(3).gt(&0).then(|| 18.0 + self.roll(380) as f64 / 10.0);
+        let plate = (self.plates && self.roll(4) > 0).then(|| PlateRead {
+            text: format!("29{}1{:05}", ["B", "X", "G", "K"][self.roll(4)], 10_000 + self.roll(89_999)),
+            confidence: 0.8 + self.roll(19) as f64 / 100.0,
+            alternatives: Vec::new(),
+        });
+        Passage {
+            id: EventId::derive(&camera, at, self.track, None),
+            camera,
+            t_s: 0.0,
+            utc: at,
+            error_ms: Some(12.0),
+            track: self.track,
+            class,
+            bbox: [400.0, 300.0, 90.0, 120.0].into(),
+            confidence: 0.55 + self.roll(40) as f64 / 100.0,
+            plate,
+            speed_kmh,
+            lane: Some(["1", "2", "3"][self.roll(3)].to_owned()),
+            frames: 12 + self.roll(60) as u32,
+            entered: at.plus_s(-2.0),
+            left: at.plus_s(3.0),
+            trajectory: vec![TrackPoint { dt_s: 0.0, x: 400.0, y: 420.0 }],
+            versions: versions(),
+        }
+    }
+
+    pub fn cameras_go_on(&mut self, memory: &Memory, now: UtcUs) {
+        for camera in memory.cameras.lock().unwrap().iter_mut().filter(|c| c.state != CameraState::Offline) {
+            camera.last_frame = Some(now);
+            camera.counters.frames_received += 50;
+            camera.counters.frames_decoded += 25;
+            camera.counters.frames_analysed += 8;
+            camera.counters.frames_over_rate += 16;
+            camera.counters.frames_superseded += u64::from(camera.state == CameraState::Degraded);
+        }
+    }
+
+    fn act(
+        &self,
+        memory: &Memory,
+        junction: &Path,
+        truth: &Value,
+        law: &str,
+        &(vehicle, at_s, rule, measured, limit, code): &Act,
+    ) -> Result<Violation, Box<dyn Error>> {
+        let folder = memory.evidence_root.join(vehicle);
+        fs::create_dir_all(&folder)?;
+        let clip = junction.join("main.mp4");
+        let mut moments = Vec::new();
+        for (name, dt_s) in [("before", -1.0), ("act", 0.0), ("after", 1.0)] {
+            let (t_s, bbox, signal) = seen(truth, vehicle, at_s + dt_s).ok_or("the vehicle is never seen")?;
+            ffmpeg(
+                &["-ss", &format!("{t_s:.3}"), "-i"],
+                &clip,
+                &["-frames:v", "1", "-q:v", "3"],
+                &folder.join(format!("{name}.jpg")),
+            )?;
+            let time =
+                CaptureTime { utc: UtcUs(0).plus_s(t_s), error_ms: Some(12.0), source: TimeSource::SenderReport };
+            moments.push(Moment { time, bbox, signal });
+        }
+        let from = format!("{:.3}", (at_s - 3.0).max(0.0));
+        ffmpeg(
+            &["-ss", &from, "-t", "7", "-i"],
+            &clip,
+            &["-c", "copy", "-an", "-movflags", "+faststart"],
+            &folder.join("clip.mp4"),
+        )?;
+        fs::write(folder.join("manifest.json"), "{\"sample\": true}\n")?;
+        fs::write(folder.join("manifest.sig"), "sample\n")?;
+
+        let class = match vehicle.as_bytes()[0] {
+            b'q' | b's' => VehicleClass::Car,
+            _ if vehicle == "r1" => VehicleClass::Car,
+            _ => VehicleClass::Motorcycle,
+        };
+        let figures = |list: &[(&str, f64)]| list.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+        let act = moments[1];
+        Ok(Violation {
+            id: EventId::of(&[vehicle]),
+            camera: CameraId::new(CAMERAS[0].0)?,
+            t_s: at_s,
+            utc: act.time.utc,
+            error_ms: Some(12.0),
+            track: 1,
+            class,
+            bbox: act.bbox,
+            confidence: 0.87,
+            plate: self.plates.then(|| PlateRead {
+                text: "29G133871".to_owned(),
+                confidence: 0.94,
+                alternatives: vec!["29G138871".to_owned(), "29C133871".to_owned()],
+            }),
+            speed_kmh: (rule == RuleKind::Speed).then_some(78.0),
+            rule,
+            mode: RuleMode::Live,
+            measured: figures(measured),
+            limit: figures(limit),
+            signal: act.signal.filter(|_| matches!(rule, RuleKind::RedLight | RuleKind::StopLine)),
+            lane: Some("2".to_owned()),
+            moments: Moments { before: moments[0], act, after: moments[2] },
+            analysed_fps: 8.0,
+            degraded: false,
+            law: legal(law, code),
+            versions: versions(),
+            evidence: Some(EvidenceRef {
+                path: vehicle.to_owned(),
+                manifest_sha256: "5f1d7c0e9a42b6d38e0f4c1a7b95d2e6830c4f7a1b2d9e5c6f8091a3b4c5d6e7".to_owned(),
+                files: ["before.jpg", "act.jpg", "after.jpg", "clip.mp4"].map(str::to_owned).into(),
+            }),
+        })
+    }
+}
+
+fn versions() -> Versions {
+    Versions { model: "nanodet-g@3f8a6c1d20b4".into(), scene: "9b1e07d4c2aa".into(), engine: "0.1.0".into() }
+}
+
+/// Second, box and signal of the frame nearest to `at_s` in which the vehicle is.
+fn seen(truth: &Value, vehicle: &str, at_s: f64) -> Option<(f64, BoxPx, Option<SignalState>)> {
+    let mut best: Option<(f64, BoxPx, Option<SignalState>)> = None;
+    for frame in truth["frames"].as_array()? {
+        let t_s = frame["t"].as_f64()?;
+        let objects = frame["objects"].as_array()?;
+        let Some(object) = objects.iter().find(|o| o["id"] == vehicle) else { continue };
+        if best.is_some_and(|(known, ..)| (known - at_s).abs() <= (t_s - at_s).abs()) {
+            continue;
+        }
+        let edges: Vec<f32> = object["box"].as_array()?.iter().filter_map(|v| Some(v.as_f64()? as f32)).collect();
+        let [left, top, right, bottom] = edges[..] else { continue };
+        let signal = serde_json::from_value(frame["signal"].clone()).ok();
+        best = Some((t_s, BoxPx::from_edges(left, top, right, bottom), signal));
+    }
+    best
+}
+
+fn ffmpeg(before: &[&str], input: &Path, after: &[&str], output: &Path) -> Result<(), Box<dyn Error>> {
+    let status =
+        Command::new("ffmpeg").args(["-v", "error", "-y"]).args(before).arg(input).args(after).arg(output).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("ffmpeg for {}: {status}", output.display()).into()),
+        Err(error) => Err(format!("ffmpeg: {error}; install the Debian package ffmpeg").into()),
+    }
+}
+
+/// A row of the catalogue.
+fn legal(law: &str, code: &str) -> Option<LegalRef> {
+    let row = cells(law.lines().find(|line| line.starts_with(&format!("{code},")))?);
+    Some(LegalRef {
+        code: code.to_owned(),
+        name_vi: row.get(1)?.clone(),
+        name_en: row.get(2)?.clone(),
+        article: row.get(4)?.clone(),
+        fine_min_vnd: row.get(5)?.parse().ok()?,
+        fine_max_vnd: row.get(6)?.parse().ok()?,
+        points: row.get(7)?.parse().ok()?,
+    })
+}
+
+/// The cells of a CSV line, some of them in quotes.
+fn cells(line: &str) -> Vec<String> {
+    let (mut cells, mut quoted) = (vec![String::new()], false);
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => cells.push(String::new()),
+            c => cells.last_mut().expect("never empty").push(c),
+        }
+    }
+    cells
+}
