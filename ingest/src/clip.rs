@@ -60,11 +60,9 @@ impl Cut {
             return Err(ClipError::Empty { path: path.to_owned() });
         };
         let times = timeline(&self.packets);
-        let packets = self.packets.iter().zip(times).map(|(packet, (pts_us, dts_us))| MuxPacket {
-            data: &packet.data,
-            key: packet.key,
-            pts_us,
-            dts_us,
+        let durations = durations(&times);
+        let packets = self.packets.iter().zip(times).zip(durations).map(|((packet, (pts_us, dts_us)), duration_us)| {
+            MuxPacket { data: &packet.data, key: packet.key, pts_us, dts_us, duration_us }
         });
         decode::write_mp4(path, &first_packet.format, &first.to_string(), packets).map_err(|fault| {
             // Best effort: the fault to report is the one that came first.
@@ -77,16 +75,22 @@ impl Cut {
     }
 }
 
+/// From each decoding time to the next; the last lasts as long as the one before it, or a frame at 25/s.
+fn durations(times: &[(i64, i64)]) -> Vec<i64> {
+    let mut durations: Vec<i64> = times.windows(2).map(|pair| pair[1].1 - pair[0].1).collect();
+    durations.push(durations.last().copied().unwrap_or(40_000));
+    durations
+}
+
 /// Presentation and decoding times, microseconds from the first packet. Within a session by media time; from one
 /// session to the next by capture time, since media time starts anew.
 fn timeline(packets: &[Packet]) -> Vec<(i64, i64)> {
     let mut shown = Vec::with_capacity(packets.len());
     let mut latest = 0;
     let mut offset = packets.first().map_or(0, |p| -p.media_us);
-    for pair in [packets.first()].into_iter().flatten().map(|p| (p, p)).chain(packets.iter().zip(packets.iter().skip(1)))
-    {
-        let (before, packet) = pair;
-        if packet.session != before.session {
+    let mut before = packets.first();
+    for packet in packets {
+        if let Some(before) = before.replace(packet).filter(|before| before.session != packet.session) {
             let gap_us = (packet.time.utc.0 - before.time.utc.0).max(1000);
             offset = latest + gap_us - packet.media_us;
         }
@@ -99,4 +103,49 @@ fn timeline(packets: &[Packet]) -> Vec<(i64, i64)> {
     sorted.sort_unstable();
     let early = sorted.iter().zip(&shown).map(|(dts, pts)| dts - pts).max().unwrap_or(0).max(0);
     shown.into_iter().zip(sorted).map(|(pts, dts)| (pts, dts - early)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use stopline_types::{CaptureTime, SizePx, TimeSource};
+
+    use super::*;
+    use crate::packet::StreamFormat;
+
+    fn packet(session: u32, media_ms: i64, utc_ms: i64) -> Packet {
+        let format = StreamFormat { codec: Codec::H264, extra_data: Bytes::new(), size: SizePx { w: 16, h: 16 } };
+        Packet {
+            format: Arc::new(format),
+            data: Bytes::new(),
+            key: false,
+            session,
+            media_us: media_ms * 1000,
+            time: CaptureTime { utc: UtcUs(utc_ms * 1000), error_ms: None, source: TimeSource::Receive },
+            received: None,
+            after_loss: false,
+        }
+    }
+
+    #[test]
+    fn pictures_are_decoded_before_they_are_shown() {
+        // I P B B P B B in order of decoding.
+        let shown = [0, 120, 40, 80, 240, 160, 200];
+        let packets: Vec<_> = shown.iter().map(|ms| packet(0, 5000 + ms, *ms)).collect();
+        let times = timeline(&packets);
+        assert!(times.iter().all(|(pts, dts)| dts <= pts), "{times:?}");
+        assert!(times.windows(2).all(|pair| pair[0].1 < pair[1].1), "{times:?}");
+        assert_eq!(times.iter().map(|(pts, _)| pts / 1000).collect::<Vec<_>>(), shown);
+    }
+
+    #[test]
+    fn a_new_session_follows_by_capture_time() {
+        let packets = [packet(0, 9000, 0), packet(0, 9040, 40), packet(1, 0, 3040), packet(1, 40, 3080)];
+        let shown: Vec<_> = timeline(&packets).iter().map(|(pts, _)| pts / 1000).collect();
+        assert_eq!(shown, [0, 40, 3040, 3080]);
+        assert_eq!(durations(&timeline(&packets)), [40_000, 3_000_000, 40_000, 40_000]);
+        assert_eq!(durations(&[(0, 0)]), [40_000]);
+    }
 }

@@ -159,7 +159,7 @@ impl FrameMaker {
             // Pictures come out in order of presentation: what is earlier and still in there never will.
             let held_back = self.in_decoder.len();
             self.in_decoder.retain(|(us, ..)| *us > media_us);
-            (self.in_decoder.len()..held_back).for_each(|_| outcome.fail("the decoder gave no picture for it"));
+            (self.in_decoder.len()..held_back).for_each(|_| outcome.fail("no picture came out for it in its order"));
             if picture.is_damaged() {
                 outcome.fail("the picture is damaged");
                 self.resume_at_key(outcome);

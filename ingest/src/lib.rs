@@ -1,20 +1,40 @@
-//! RTSP sessions, packet ring, decode, frame hand-off, files as cameras.
+//! From cameras and files to frames for the detector and packets for evidence.
+//!
+//! ```text
+//! RTSP ──session──▶ packet ──▶ ring (evidence: cut ▶ clip, stills)
+//!                     └──▶ decoder thread ──frame──▶ mailbox ──▶ hub.take ──▶ detector
+//! file ──replay──▶ frame, and its packets in a ring
+//! ```
+//!
+//! Bounded everywhere: the ring by seconds and bytes (oldest group of pictures goes), the queue to a decoder by
+//! packets (dropped up to the next key frame), the mailbox by one frame (newest wins). What is dropped is counted.
+//!
+//! What this crate does not know: what is in a picture, what becomes of a frame, where evidence is stored. Only
+//! `decode` touches FFmpeg, only `connect` opens RTSP sessions.
 
+mod analyse;
+mod camera;
 mod clip;
 pub mod clock;
 pub mod config;
+mod connect;
 mod counters;
 mod decode;
 mod frames;
 pub mod handoff;
+mod health;
 mod packet;
 mod plan;
+pub mod probe;
 pub mod replay;
 mod ring;
 mod secret;
+pub mod session;
 mod stills;
 
+pub use camera::Camera;
 pub use clip::{ClipError, ClipInfo};
+pub use connect::{SessionError, SessionFault};
 pub use packet::{Codec, Packet, StreamFormat};
 pub use plan::{AnalysePlan, CropRequest};
 pub use ring::{Cut, Ring, RingError, RingLimits, RingStats};

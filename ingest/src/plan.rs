@@ -27,9 +27,12 @@ impl CropRequest {
     /// has half the resolution, and cut at the frame's edges. `None` if nothing is left.
     pub(crate) fn in_pixels(self, size: SizePx) -> Option<(u32, u32, u32, u32)> {
         let span = |from: f32, length: f32, side: u32| {
-            let side_px = side as f32;
-            let first = (from * side_px).clamp(0.0, side_px).floor() as u32 & !1;
-            let end = (((from + length) * side_px).clamp(0.0, side_px).ceil() as u32).next_multiple_of(2).min(side);
+            let side_px = f64::from(side);
+            let edge = |fraction: f64| (fraction * side_px).clamp(0.0, side_px);
+            let (from, length) = (f64::from(from), f64::from(length));
+            // A thousandth of a pixel of rounding must not add a row.
+            let first = (edge(from) + 1e-3).floor() as u32 & !1;
+            let end = ((edge(from + length) - 1e-3).ceil() as u32).next_multiple_of(2).min(side);
             (end > first && length > 0.0).then(|| (first, end - first))
         };
         let (x, w) = span(self.x, self.w, size.w)?;

@@ -9,7 +9,7 @@ use std::{
 use stopline_types::{CameraId, CaptureTime, Frame, SizePx, StreamRole, TimeSource, UtcUs};
 
 use crate::{
-    decode::{Demuxer, OpenFault},
+    decode::{Demuxer, OpenFault, ReadFault},
     frames::{FrameMaker, Outcome},
     packet::{Codec, Packet, StreamFormat},
     plan::AnalysePlan,
@@ -58,6 +58,12 @@ pub enum ReplayError {
         path: PathBuf,
         /// FFmpeg's name of the codec.
         codec: String,
+    },
+    /// A raw stream outside of any container.
+    #[error("{path}: expected time stamps; came none (a raw stream? wrap it: ffmpeg -r FPS -i IN -c copy OUT.mp4)")]
+    NoTime {
+        /// The file.
+        path: PathBuf,
     },
     /// It ends before its header says; all frames up to there were handed out.
     #[error("{path}: ends at {at_s:.2} s after {frames} frames; its header promises {promised}")]
@@ -126,8 +132,15 @@ pub struct FileCamera {
 enum Stage {
     Reading,
     /// All is read; what was wrong, if anything, is still to be told.
-    Ended(Option<String>),
+    Ended(Option<Ending>),
     Told,
+}
+
+/// Why reading ended before the end of the file.
+#[derive(Debug, PartialEq)]
+enum Ending {
+    NoTime,
+    Fault(String),
 }
 
 impl FileCamera {
@@ -218,7 +231,8 @@ impl FileCamera {
         let file_packet = match self.demuxer.next() {
             Ok(Some(packet)) => packet,
             Ok(None) => return self.end(None),
-            Err(fault) => return self.end(Some(fault.to_string())),
+            Err(ReadFault::Fault(fault)) => return self.end(Some(Ending::Fault(fault.to_string()))),
+            Err(ReadFault::NoTime) => return self.end(Some(Ending::NoTime)),
         };
         self.info.frames_read += 1;
         let media_us = file_packet.media_us;
@@ -246,7 +260,7 @@ impl FileCamera {
         Stage::Reading
     }
 
-    fn end(&mut self, why: Option<String>) -> Stage {
+    fn end(&mut self, why: Option<Ending>) -> Stage {
         let ready = &mut self.ready;
         let outcome = self.maker.finish(&mut |frame| ready.push_back(frame));
         self.count(self.last_us, outcome);
@@ -264,7 +278,12 @@ impl FileCamera {
     }
 
     /// What is wrong with the file as a whole.
-    fn verdict(&mut self, read_fault: Option<String>) -> Option<ReplayError> {
+    fn verdict(&mut self, ending: Option<Ending>) -> Option<ReplayError> {
+        let read_fault = match ending {
+            Some(Ending::NoTime) => return Some(ReplayError::NoTime { path: self.path.clone() }),
+            Some(Ending::Fault(fault)) => Some(fault),
+            None => None,
+        };
         let (path, at_s) = (self.path.clone(), self.last_us as f64 / 1e6);
         let whole = self.info.frames_read - self.cut_short();
         let promised = self.demuxer.promised_frames;

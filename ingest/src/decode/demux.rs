@@ -14,9 +14,6 @@ pub(crate) struct Demuxer {
     index: usize,
     time_base: ffmpeg::Rational,
     start: Option<i64>,
-    /// Stamp of the packet before, and the usual distance, for packets without one.
-    last: Option<i64>,
-    step: i64,
     pub(crate) format: StreamFormat,
     /// Frames the header promises, 0 if it says nothing.
     pub(crate) promised_frames: u64,
@@ -37,6 +34,15 @@ pub(crate) enum OpenFault {
     NoVideo,
     /// It holds one we do not take; its name.
     Codec(&'static str),
+}
+
+/// Why a file cannot be read on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ReadFault {
+    /// FFmpeg cannot.
+    Fault(Fault),
+    /// Its packets have no time stamps.
+    NoTime,
 }
 
 /// One packet as the file has it.
@@ -63,7 +69,6 @@ impl Demuxer {
         let seconds = |ticks: i64| ticks as f64 * f64::from(time_base);
         let rate = |r: ffmpeg::Rational| Some(f64::from(r)).filter(|fps| fps.is_finite() && *fps > 0.0);
         let fps = rate(stream.avg_frame_rate()).or_else(|| rate(stream.rate()));
-        let step = (1.0 / fps.unwrap_or(25.0) / f64::from(time_base)).round().max(1.0) as i64;
         let container_s = known(input.duration()).filter(|us| *us > 0).map(|us| us as f64 / 1e6);
         let of_file = input.metadata().get("creation_time").map(str::to_owned);
         let creation_time = of_file.or_else(|| stream.metadata().get("creation_time").map(str::to_owned));
@@ -71,8 +76,6 @@ impl Demuxer {
             index: stream.index(),
             time_base,
             start: known(stream.start_time()),
-            last: None,
-            step,
             format: params::format_of(&stream.parameters(), codec),
             promised_frames: u64::try_from(stream.frames()).unwrap_or(0),
             promised_s: known(stream.duration()).filter(|d| *d > 0).map(seconds).or(container_s),
@@ -83,20 +86,19 @@ impl Demuxer {
     }
 
     /// The next packet of the video stream in the order of decoding; `None` at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<FilePacket>, Fault> {
+    pub(crate) fn next(&mut self) -> Result<Option<FilePacket>, ReadFault> {
         loop {
             let mut packet = ffmpeg::Packet::empty();
             match packet.read(&mut self.input) {
                 Ok(()) => {}
                 Err(ffmpeg::Error::Eof) => return Ok(None),
-                Err(e) => return Err(Fault(e)),
+                Err(e) => return Err(ReadFault::Fault(Fault(e))),
             }
             if packet.stream() != self.index {
                 continue;
             }
-            // Raw streams and old containers leave stamps out.
-            let stamp = packet.pts().or(packet.dts()).unwrap_or_else(|| self.last.map_or(0, |last| last + self.step));
-            self.last = Some(stamp);
+            // Old containers state decoding times only; raw streams none at all.
+            let stamp = packet.pts().or(packet.dts()).ok_or(ReadFault::NoTime)?;
             let since = stamp - *self.start.get_or_insert(stamp);
             return Ok(Some(FilePacket {
                 data: Bytes::copy_from_slice(packet.data().unwrap_or_default()),

@@ -7,7 +7,7 @@ mod params;
 mod scale;
 
 pub(crate) use decoder::{Decoder, Picture};
-pub(crate) use demux::{Demuxer, OpenFault};
+pub(crate) use demux::{Demuxer, OpenFault, ReadFault};
 pub(crate) use mux::{MuxPacket, write_mp4};
 pub(crate) use scale::Converter;
 

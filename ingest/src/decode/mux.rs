@@ -14,6 +14,8 @@ pub(crate) struct MuxPacket<'a> {
     /// Presentation and decoding time in microseconds since the clip began.
     pub(crate) pts_us: i64,
     pub(crate) dts_us: i64,
+    /// How long it is shown. A last packet of no duration would be cut off by the file's edit list.
+    pub(crate) duration_us: i64,
 }
 
 const US: ffmpeg::Rational = ffmpeg::Rational(1, 1_000_000);
@@ -48,6 +50,7 @@ pub(crate) fn write_mp4<'a>(
         owned.set_stream(0);
         owned.set_pts(Some(packet.pts_us));
         owned.set_dts(Some(packet.dts_us));
+        owned.set_duration(packet.duration_us);
         owned.rescale_ts(US, time_base);
         // Rounding to 90 kHz may make two stamps equal; a file must not have that.
         let dts = owned.dts().unwrap_or(0);

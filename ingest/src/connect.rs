@@ -1,0 +1,212 @@
+//! Opening one RTSP stream, and what can go wrong, in words for whoever has to act.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use retina::{
+    client::{
+        Credentials, Demuxed, PlayOptions, Session, SessionGroup, SessionOptions, SetupOptions, UnknownRtcpSsrcPolicy,
+    },
+    codec::{CodecItem, FrameFormat, ParametersRef},
+};
+use stopline_types::{CameraId, SizePx, StreamRole};
+
+use crate::{
+    config::StreamSource,
+    packet::{Codec, StreamFormat},
+    secret::StreamUrl,
+};
+
+/// How long a camera may take to answer from the first TCP packet to the answer to `PLAY`.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A stream that could not be opened, or ended.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("camera {camera}, {role} stream {url}: {fault}")]
+pub struct SessionError {
+    /// The camera.
+    pub camera: CameraId,
+    /// The stream.
+    pub role: StreamRole,
+    /// Where it was looked for; shown without secrets.
+    pub url: StreamUrl,
+    /// What was expected and what came.
+    pub fault: SessionFault,
+}
+
+/// What was expected of a stream and what came.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SessionFault {
+    /// User name or password is wrong.
+    #[error("expected the log-in of {user:?} to be accepted; came 401: user name or password is wrong")]
+    WrongLogin {
+        /// As whom.
+        user: String,
+    },
+    /// The camera asks for a log-in and none is configured.
+    #[error("expected a stream that needs no log-in; came 401: set [credentials]")]
+    LoginWanted,
+    /// No such address, no route, refused.
+    #[error("expected a connection to {host}; came: {reason}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// What the system answered.
+        reason: String,
+    },
+    /// It took too long.
+    #[error("expected an answer from {host} within {seconds} s; came none")]
+    NoAnswer {
+        /// Host and port.
+        host: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The camera refused in RTSP terms, e.g. 404 for a wrong path.
+    #[error("expected a stream at this path; came {status}")]
+    Refused {
+        /// Status code.
+        status: u16,
+    },
+    /// Sound only.
+    #[error("expected a video track; came {came}")]
+    NoVideo {
+        /// The tracks there are.
+        came: String,
+    },
+    /// A codec we do not take.
+    #[error("expected H.264 or H.265; came {came}")]
+    UnsupportedCodec {
+        /// Encoding name out of the SDP.
+        came: String,
+    },
+    /// The session stood, but no frame came.
+    #[error("expected a frame within {seconds} s; came none")]
+    Stalled {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The camera closed the session.
+    #[error("expected the stream to go on; came its end")]
+    Ended,
+    /// Broken RTSP, RTP or connection.
+    #[error("expected a valid stream; came: {reason}")]
+    Broken {
+        /// First line of the library's message, without secrets.
+        reason: String,
+    },
+}
+
+impl SessionFault {
+    /// Whether trying again soon is pointless, or harmful: cameras lock accounts after a few wrong passwords.
+    pub(crate) fn is_about_login(&self) -> bool {
+        matches!(self, Self::WrongLogin { .. } | Self::LoginWanted)
+    }
+}
+
+/// An open stream.
+pub(crate) struct OpenStream {
+    demuxed: Demuxed,
+    index: usize,
+    codec: Codec,
+    source: StreamSource,
+}
+
+/// Something that came.
+pub(crate) enum Item {
+    Frame(retina::codec::VideoFrame),
+    Rtcp(retina::rtcp::ReceivedCompoundPacket),
+}
+
+impl OpenStream {
+    /// Connects, logs in, and starts the first video track.
+    pub(crate) async fn open(source: &StreamSource, group: &Arc<SessionGroup>) -> Result<Self, SessionFault> {
+        let timeout = || SessionFault::NoAnswer { host: source.url.host_port(), seconds: CONNECT_TIMEOUT.as_secs() };
+        tokio::time::timeout(CONNECT_TIMEOUT, Self::open_unbounded(source, group)).await.map_err(|_| timeout())?
+    }
+
+    async fn open_unbounded(source: &StreamSource, group: &Arc<SessionGroup>) -> Result<Self, SessionFault> {
+        let creds = source.login.as_ref().map(|login| Credentials {
+            username: login.user.clone(),
+            password: login.password.expose().to_owned(),
+        });
+        let options = SessionOptions::default()
+            .creds(creds)
+            .user_agent("stopline".to_owned())
+            .session_group(Arc::clone(group));
+        let fault = |e: retina::Error| classify(source, &e);
+        let mut session = Session::describe(source.url.expose().clone(), options).await.map_err(fault)?;
+        let (index, codec) = video_track(session.streams())?;
+        // The default transport is TCP, interleaved.
+        let setup = SetupOptions::default().frame_format(FrameFormat::SIMPLE);
+        session.setup(index, setup).await.map_err(fault)?;
+        // Some cameras send RTCP under another SSRC than their RTP; with one stream there is no doubt whose it is.
+        let play = PlayOptions::default().unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::ProcessPackets);
+        let demuxed = session.play(play).await.map_err(fault)?.demuxed().map_err(fault)?;
+        Ok(Self { demuxed, index, codec, source: source.clone() })
+    }
+
+    /// The next frame or report. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Result<Item, SessionFault> {
+        loop {
+            match self.demuxed.next().await {
+                Some(Ok(CodecItem::VideoFrame(frame))) => return Ok(Item::Frame(frame)),
+                Some(Ok(CodecItem::Rtcp(packet))) => return Ok(Item::Rtcp(packet)),
+                Some(Ok(_)) => {}
+                Some(Err(e)) => return Err(classify(&self.source, &e)),
+                None => return Err(SessionFault::Ended),
+            }
+        }
+    }
+
+    /// Format of the frames as of the last one that came.
+    pub(crate) fn format(&self) -> Option<StreamFormat> {
+        let Some(ParametersRef::Video(parameters)) = self.demuxed.streams()[self.index].parameters() else {
+            return None;
+        };
+        let (w, h) = parameters.pixel_dimensions();
+        Some(StreamFormat {
+            codec: self.codec,
+            extra_data: bytes::Bytes::copy_from_slice(parameters.extra_data()),
+            size: SizePx { w, h },
+        })
+    }
+}
+
+fn video_track(streams: &[retina::client::Stream]) -> Result<(usize, Codec), SessionFault> {
+    let video = || streams.iter().enumerate().filter(|(_, stream)| stream.media() == "video");
+    let codec = |name: &str| match name {
+        "h264" => Some(Codec::H264),
+        "h265" => Some(Codec::H265),
+        _ => None,
+    };
+    if let Some(found) = video().find_map(|(index, stream)| Some((index, codec(stream.encoding_name())?))) {
+        return Ok(found);
+    }
+    if let Some((_, stream)) = video().next() {
+        return Err(SessionFault::UnsupportedCodec { came: stream.encoding_name().to_owned() });
+    }
+    let came: Vec<_> = streams.iter().map(|s| format!("{} ({})", s.media(), s.encoding_name())).collect();
+    Err(SessionFault::NoVideo { came: if came.is_empty() { "no track".to_owned() } else { came.join(", ") } })
+}
+
+/// retina's errors cannot be told apart by type; the status code and the words of a failed connection can.
+fn classify(source: &StreamSource, error: &retina::Error) -> SessionFault {
+    let text = error.to_string();
+    // The lines after the first are addresses and positions for packet captures.
+    let reason = source.url.scrub(text.lines().next().unwrap_or_default(), source.login.as_ref());
+    match error.status_code() {
+        Some(401) => match &source.login {
+            Some(login) => SessionFault::WrongLogin { user: login.user.clone() },
+            None => SessionFault::LoginWanted,
+        },
+        Some(200..=299) => SessionFault::Broken { reason },
+        Some(status) => SessionFault::Refused { status },
+        None => match reason.strip_prefix("Unable to connect to RTSP server: ") {
+            Some(reason) => {
+                SessionFault::Unreachable { host: source.url.host_port(), reason: reason.to_owned() }
+            }
+            None => SessionFault::Broken { reason },
+        },
+    }
+}
