@@ -1,1 +1,3 @@
 //! Inference, tracking, scene, signals and rules.
+
+pub mod scene;
