@@ -1,3 +1,4 @@
 //! Inference, tracking, scene, signals and rules.
 
 pub mod scene;
+pub mod track;
