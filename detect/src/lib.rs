@@ -1,4 +1,5 @@
 //! Inference, tracking, scene, signals and rules.
 
 pub mod scene;
+pub mod signal;
 pub mod track;

@@ -6,7 +6,7 @@
 //! 1. boxes of one kind that lie in one another are one;
 //! 2. a person who sits on a machine joins it, several persons too; the object is the box around all of them;
 //! 3. a person left alone may be a rider whose machine was not found. Its box is lengthened to where the wheels would
-//!    be by a ratio learned from the joined boxes of the same camera (first [`FIRST_RATIO`]); the tracker follows the
+//!    be by a ratio learned from the joined boxes of the same camera (at first 1.15); the tracker follows the
 //!    lengthened box, so that it stays the same object when the machine is found in the next frame. Whether it *is* a
 //!    rider is judged over the track (see [`super::ClassVotes`]); for a pedestrian the person's own box is given out.
 
@@ -14,7 +14,7 @@ use stopline_types::{BoxPx, Detection, VehicleClass};
 
 /// Height of rider and machine over height of the person's box alone, before anything is learned. Riders' boxes end
 /// between knee and foot.
-pub const FIRST_RATIO: f32 = 1.15;
+const FIRST_RATIO: f32 = 1.15;
 /// Share of each new joined pair in the learned ratio.
 const LEARN: f32 = 0.02;
 

@@ -5,10 +5,10 @@
 
 use stopline_types::VehicleClass;
 
-/// Faster than this for [`FAST_S`] is no pedestrian, metres a second (13 km/h).
-pub const FAST_M_S: f64 = 3.5;
+/// Faster than this for `FAST_S` is no pedestrian, metres a second (13 km/h).
+const FAST_M_S: f64 = 3.5;
 /// How long a person must be that fast, seconds.
-pub const FAST_S: f64 = 0.6;
+const FAST_S: f64 = 0.6;
 /// Share of the votes with a machine that makes a person a rider.
 const MACHINE_SHARE: f64 = 0.15;
 /// How long a person must be in a lane to be taken for a rider, seconds.
