@@ -1,5 +1,7 @@
 //! Inference, tracking, scene, signals and rules.
 
+pub mod law;
+pub mod rules;
 pub mod scene;
 pub mod signal;
 pub mod track;

@@ -96,7 +96,7 @@ impl PhaseLog {
     }
 
     /// All kept phases, oldest first.
-    pub fn phases(&self) -> impl Iterator<Item = &Phase> {
+    pub fn phases(&self) -> impl DoubleEndedIterator<Item = &Phase> {
         self.phases.iter()
     }
 }
