@@ -1,5 +1,6 @@
 //! Inference, tracking, scene, signals and rules.
 
+pub mod analyze;
 pub mod law;
 pub mod rules;
 pub mod scene;
