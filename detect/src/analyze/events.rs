@@ -74,7 +74,7 @@ impl Judge<'_> {
             bbox: self.in_stream(best.bbox),
             confidence: rounded(vehicle.score() * guessed),
             plate: None,
-            speed_kmh: vehicle.speed.map(|s| rounded(s.kmh)),
+            speed_kmh: vehicle.speed_kmh().map(rounded),
             lane: vehicle.main_lane().map(|lane| self.scene.lanes[lane].name.clone()),
             frames: vehicle.frames,
             entered: first.time.utc,

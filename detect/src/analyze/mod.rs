@@ -28,6 +28,10 @@ const PAUSE_S: f64 = 5.0;
 const FRAMES_KEPT: usize = 128;
 /// Violations remembered to tell a second track of the same vehicle.
 const RECENT_KEPT: usize = 32;
+/// Two violations of a rule nearer than this in time and place are one vehicle followed as two tracks: riders in a
+/// bunch are farther apart than that.
+const SAME_S: f64 = 0.35;
+const SAME_IOU: f32 = 0.5;
 /// A track not seen for longer than this is not shown live, seconds.
 const SHOWN_S: f64 = 0.5;
 
@@ -230,7 +234,7 @@ impl Analyzer {
             let Some(violation) = made else { continue };
             // A rider and the machine may have been followed as two tracks for a while.
             let same = |(other, act_s, bbox): &(RuleKind, f64, BoxPx)| {
-                *other == rule && (act_s - matched.act_s).abs() < 1.0 && bbox.iou(&violation.bbox) > 0.3
+                *other == rule && (act_s - matched.act_s).abs() < SAME_S && bbox.iou(&violation.bbox) > SAME_IOU
             };
             if self.recent.iter().any(same) {
                 continue;

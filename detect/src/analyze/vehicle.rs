@@ -15,6 +15,11 @@ const EDGE_PX: f32 = 3.0;
 /// A speed is measured about this often for the passage, seconds.
 const SPEED_EVERY_S: f64 = 0.2;
 
+/// Slower than this is standing, km/h, and no part of a passage's speed.
+const STANDS_KMH: f64 = 3.0;
+/// Speeds kept of a track.
+const SPEEDS_KEPT: usize = 512;
+
 /// The frame in which a road user was seen best.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Best {
@@ -32,7 +37,8 @@ pub(super) struct Vehicle {
     pub(super) confirmed: bool,
     pub(super) frames: u32,
     pub(super) best: Option<Best>,
-    pub(super) speed: Option<Speed>,
+    speed_now: Option<Speed>,
+    speeds: Vec<f64>,
     votes: ClassVotes,
     score_sum: f64,
     lane_s: Vec<f64>,
@@ -47,7 +53,8 @@ impl Vehicle {
             confirmed: false,
             frames: 0,
             best: None,
-            speed: None,
+            speed_now: None,
+            speeds: Vec::new(),
             votes: ClassVotes::default(),
             score_sum: 0.0,
             lane_s: Vec::new(),
@@ -61,7 +68,7 @@ impl Vehicle {
         self.frames += 1;
         self.confirmed |= seen.confirmed;
         self.score_sum += f64::from(object.score);
-        self.votes.add(object.class, object.score);
+        self.votes.add(object.class, object.class_score);
         let lane = scene.lane_at(seen.foot);
         self.history.push(point_of(scene, t_s, time, object, seen.foot, lane));
 
@@ -82,13 +89,22 @@ impl Vehicle {
             self.speed_tried_s = t_s;
             let speed = measure_speed(scene, &self.history, t_s);
             let speed = speed.filter(|s| s.error_kmh <= scene.rules.speed.max_error_kmh);
-            // The passage keeps the surest of its speeds.
-            self.speed = [self.speed, speed].into_iter().flatten().min_by(|a, b| a.error_kmh.total_cmp(&b.error_kmh));
+            self.speed_now = speed;
+            if let Some(speed) = speed.filter(|s| s.kmh > STANDS_KMH && self.speeds.len() < SPEEDS_KEPT) {
+                self.speeds.push(speed.kmh);
+            }
         }
     }
 
     pub(super) fn score(&self) -> f64 {
         self.score_sum / f64::from(self.frames.max(1))
+    }
+
+    /// The median of its speeds while it moved, as far as they were sure; `None` without ground plane.
+    pub(super) fn speed_kmh(&self) -> Option<f64> {
+        let mut speeds = self.speeds.clone();
+        speeds.sort_unstable_by(f64::total_cmp);
+        speeds.get(speeds.len() / 2).copied()
     }
 
     pub(super) fn last_s(&self) -> f64 {
@@ -119,7 +135,7 @@ impl Vehicle {
             class: self.history.class,
             bbox: bbox.scaled(1.0 / scale.0 as f32, 1.0 / scale.1 as f32),
             confidence: self.score(),
-            speed_kmh: self.speed.map(|s| s.kmh),
+            speed_kmh: self.speed_now.map(|s| s.kmh),
         }
     }
 }

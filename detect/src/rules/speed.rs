@@ -111,8 +111,8 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
     if held.len() < 3 || last.t_s - held_from.t_s < HOLDS_S * 0.5 {
         return None;
     }
-    // The lowest of the speeds that accuse: nothing depends on the luckiest window.
-    let speed = held.into_iter().fold(now, |low, s| if s.kmh < low.kmh { s } else { low });
+    // The surest of the speeds that accuse, not the highest.
+    let speed = held.into_iter().fold(now, |best, s| if s.error_kmh < best.error_kmh { s } else { best });
     let excess = speed.kmh - limit;
     Some(Match {
         rule: RuleKind::Speed,

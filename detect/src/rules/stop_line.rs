@@ -15,6 +15,8 @@ const STANDS_M_S: f64 = 0.35;
 const BESIDE_M: f64 = 0.3;
 /// How far the rear may be past the line; further on it stands in the junction, metres.
 const REAR_PAST_M: f64 = 4.0;
+/// Further on than this from its stand, a vehicle has started, metres.
+const STARTED_M: f64 = 0.5;
 
 pub(super) fn check(context: Context<'_>) -> Option<Match> {
     context.scene.stop_lines.iter().find_map(|line| check_line(context, line))
@@ -83,6 +85,10 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
         }
     }
     let (from, to) = best.filter(|(from, to)| to.t_s - from.t_s >= rule.stand_s)?;
+    // Who starts before the end of red does not stop over the line: that is the red light's case, or nobody's.
+    if in_red().next_back().is_some_and(|p| past(p).distance - past(&to).distance > STARTED_M) {
+        return None;
+    }
     let act = history.nearest(from.t_s + rule.stand_s)?;
     let over_m = past(act).distance + reach;
     let mut certainty = (0.6 + 0.4 * ((over_m - rule.over_m) / spread.max(0.1) - 1.0)).clamp(0.5, 1.0);

@@ -38,6 +38,8 @@ pub struct Observation {
     pub class: VehicleClass,
     /// The best score of its parts.
     pub score: f32,
+    /// The score of the part that gave it its class.
+    pub class_score: f32,
     /// Persons in it.
     pub persons: u32,
 }
@@ -77,9 +79,16 @@ impl RiderMerger {
         let of = |wanted: &[VehicleClass]| -> Vec<Detection> {
             detections.iter().copied().filter(|d| wanted.contains(&d.class) && d.bbox.area() > 0.0).collect()
         };
-        let cars = one_of_each(of(&[VehicleClass::Car, VehicleClass::Bus, VehicleClass::Truck]), 0.85);
-        let machines = one_of_each(of(&[VehicleClass::Motorcycle, VehicleClass::Bicycle]), 0.65);
-        let persons = one_of_each(of(&[VehicleClass::Pedestrian]), 0.75);
+        let cars = one_of_each(of(&[VehicleClass::Car, VehicleClass::Bus, VehicleClass::Truck]), |_, _| 0.85);
+        // The whole machine and its lower half stand on the same wheels; a machine behind another does not.
+        let bottoms = |a: &BoxPx, b: &BoxPx| (a.bottom() - b.bottom()).abs() / a.h.max(b.h);
+        let machines = one_of_each(of(&[VehicleClass::Motorcycle, VehicleClass::Bicycle]), |a, b| {
+            if bottoms(a, b) < 0.15 { 0.6 } else { 0.9 }
+        });
+        // The whole person and the upper half have the same head.
+        let tops = |a: &BoxPx, b: &BoxPx| (a.y - b.y).abs() / a.h.max(b.h);
+        let persons =
+            one_of_each(of(&[VehicleClass::Pedestrian]), |a, b| if tops(a, b) < 0.15 { 0.7 } else { 0.9 });
 
         let mut riders: Vec<Vec<Detection>> = vec![Vec::new(); machines.len()];
         let mut alone = Vec::new();
@@ -127,7 +136,7 @@ impl RiderMerger {
             }
             objects.push(Observation { bbox: self.lengthen(person.bbox), ..plain(person, 1) });
         }
-        objects
+        absorb_parts(objects)
     }
 
     fn lengthen(&self, person: BoxPx) -> BoxPx {
@@ -135,20 +144,58 @@ impl RiderMerger {
     }
 }
 
+/// Takes parts of a machine, and second persons, into the object they lie in. A part of the same machine lies in the
+/// lower half of the object; a machine farther away, half hidden behind it, in the upper one.
+fn absorb_parts(mut objects: Vec<Observation>) -> Vec<Observation> {
+    objects.sort_by(|a, b| b.bbox.area().total_cmp(&a.bbox.area()));
+    let mut kept: Vec<Observation> = Vec::new();
+    for part in objects {
+        let b = part.bbox;
+        let machine = part.persons == 0 && part.group() == Group::People;
+        let holds = |o: &&mut Observation| {
+            let whole = o.bbox;
+            let inside = whole.overlap(&b) / b.area().max(1e-3);
+            let on_its_wheels =
+                b.centre().y > whole.centre().y - 0.05 * whole.h && b.bottom() < whole.bottom() + 0.15 * whole.h;
+            let its_person = part.class == VehicleClass::Pedestrian && o.persons > 0;
+            o.group() == Group::People && ((machine && inside > 0.65 && on_its_wheels) || (its_person && inside > 0.85))
+        };
+        match kept.iter_mut().find(holds) {
+            None => kept.push(part),
+            Some(whole) if machine => {
+                whole.bbox = whole.bbox.around(&b);
+                if whole.class == VehicleClass::Pedestrian {
+                    whole.seen = whole.seen.around(&b);
+                    whole.bbox = whole.seen;
+                    (whole.class, whole.class_score) = (part.class, part.class_score);
+                } else {
+                    whole.seen = whole.bbox;
+                }
+                whole.score = whole.score.max(part.score);
+            }
+            Some(whole) => {
+                whole.persons += 1;
+                whole.score = whole.score.max(part.score);
+            }
+        }
+    }
+    kept
+}
+
 fn plain(d: Detection, persons: u32) -> Observation {
-    Observation { bbox: d.bbox, seen: d.bbox, class: d.class, score: d.score, persons }
+    Observation { bbox: d.bbox, seen: d.bbox, class: d.class, score: d.score, class_score: d.score, persons }
 }
 
 fn smaller(a: &BoxPx, b: &BoxPx) -> f32 {
     a.area().min(b.area()).max(1e-3)
 }
 
-/// Keeps the best of boxes that lie in one another by more than `share` of the smaller one.
-fn one_of_each(mut found: Vec<Detection>, share: f32) -> Vec<Detection> {
+/// Keeps the best of boxes that lie in one another by more than a share of the smaller one.
+fn one_of_each(mut found: Vec<Detection>, share: impl Fn(&BoxPx, &BoxPx) -> f32) -> Vec<Detection> {
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Detection> = Vec::new();
     for d in found {
-        let same = |k: &Detection| k.bbox.overlap(&d.bbox) > share * smaller(&k.bbox, &d.bbox);
+        let same = |k: &Detection| k.bbox.overlap(&d.bbox) > share(&k.bbox, &d.bbox) * smaller(&k.bbox, &d.bbox);
         if !kept.iter().any(same) {
             kept.push(d);
         }

@@ -202,7 +202,7 @@ mod tests {
 
     fn object(x: f64, y: f64) -> Observation {
         let bbox = BoxPx::from([x as f32 - 20.0, y as f32 - 80.0, 40.0, 80.0]);
-        Observation { bbox, seen: bbox, class: VehicleClass::Motorcycle, score: 0.6, persons: 1 }
+        Observation { bbox, seen: bbox, class: VehicleClass::Motorcycle, score: 0.6, class_score: 0.6, persons: 1 }
     }
 
     proptest! {
