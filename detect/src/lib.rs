@@ -1,5 +1,19 @@
-//! Inference, tracking, scene, signals and rules.
+//! Inference, tracking, scene, signals and rules: from a decoded frame to events.
+//!
+//! - [`models`], [`inference`], [`workers`]: which model, running it, on which threads
+//! - [`track`]: riders joined with their machines, objects followed over frames
+//! - [`scene`], [`signal`]: what the camera sees, and what its signal heads show
+//! - [`rules`], [`law`]: what is forbidden, and by which article
+//! - [`analyze`]: one camera from detections to events
+//!
+//! Only [`inference`] touches ONNX Runtime. Rules never see pixels or a clock.
 
+pub mod analyze;
 pub mod inference;
+pub mod law;
 pub mod models;
+pub mod rules;
+pub mod scene;
+pub mod signal;
+pub mod track;
 pub mod workers;

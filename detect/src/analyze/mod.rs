@@ -1,0 +1,266 @@
+//! One camera from detections to events: joins riders, tracks, reads signals, asks the rules, writes down passages.
+//!
+//! Deterministic: the same frames and detections give the same events in the same order. Rules that depend on the
+//! scene's geometry rest when the stream's shape does not fit the scene; passages are still made.
+
+mod events;
+mod trajectory;
+mod vehicle;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use stopline_types::{
+    BoxPx, CameraId, CaptureTime, Detection, Event, Frame, RuleKind, SignalState, SizePx, UtcUs, VehicleClass, Versions,
+};
+
+use crate::law::Catalogue;
+use crate::rules::{self, Context};
+use crate::scene::Scene;
+use crate::signal::{self, PhaseLog};
+use crate::track::{RiderMerger, Tracker};
+use events::Judge;
+use vehicle::Vehicle;
+
+/// A pause in the media longer than this ends all tracks, seconds.
+const PAUSE_S: f64 = 5.0;
+/// Frame times kept for the analysed rate.
+const FRAMES_KEPT: usize = 128;
+/// Violations remembered to tell a second track of the same vehicle.
+const RECENT_KEPT: usize = 32;
+/// Two violations of a rule nearer than this in time and place are one vehicle followed as two tracks: riders in a
+/// bunch are farther apart than that.
+const SAME_S: f64 = 0.35;
+const SAME_IOU: f32 = 0.5;
+/// A track not seen for longer than this is not shown live, seconds.
+const SHOWN_S: f64 = 0.5;
+
+/// Analyses one camera.
+#[derive(Debug)]
+pub struct Analyzer {
+    camera: CameraId,
+    scene: Arc<Scene>,
+    catalogue: Arc<Catalogue>,
+    versions: Versions,
+    merger: RiderMerger,
+    tracker: Tracker,
+    vehicles: BTreeMap<u64, Vehicle>,
+    phases: Vec<PhaseLog>,
+    frames: VecDeque<f64>,
+    recent: VecDeque<(RuleKind, f64, BoxPx)>,
+    source: Option<Source>,
+}
+
+/// The stream the frames come from.
+#[derive(Debug, Clone)]
+struct Source {
+    size: SizePx,
+    /// Factors from its pixels to the scene's.
+    scale: (f64, f64),
+    misfit: Option<String>,
+}
+
+/// A moment of a camera as shown over its picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    /// When; `None` before the first frame.
+    pub time: Option<CaptureTime>,
+    /// Road users seen within the last half second.
+    pub tracks: Vec<LiveTrack>,
+    /// Signal heads.
+    pub signals: Vec<LiveSignal>,
+    /// Why the rules of this camera rest, if they do.
+    pub suspended: Option<String>,
+}
+
+/// A road user as shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveTrack {
+    /// Number of its track.
+    pub track: u64,
+    /// What it is, as judged by now.
+    pub class: VehicleClass,
+    /// Where it was last seen, pixels of the stream's frame.
+    pub bbox: BoxPx,
+    /// Mean score.
+    pub confidence: f64,
+    /// Speed, if the camera is calibrated.
+    pub speed_kmh: Option<f64>,
+}
+
+/// A signal head as shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveSignal {
+    /// Its name.
+    pub name: String,
+    /// What it shows.
+    pub state: SignalState,
+    /// Since when.
+    pub since: Option<UtcUs>,
+}
+
+impl Analyzer {
+    /// For one camera. `model_version` is `name@first 12 digits of sha256` of the detector.
+    #[must_use]
+    pub fn new(camera: CameraId, scene: Arc<Scene>, catalogue: Arc<Catalogue>, model_version: String) -> Self {
+        let engine = env!("CARGO_PKG_VERSION").to_owned();
+        let versions = Versions { model: model_version, scene: scene.version().to_owned(), engine };
+        let phases = vec![PhaseLog::default(); scene.signals.len()];
+        Self {
+            camera,
+            scene,
+            catalogue,
+            versions,
+            merger: RiderMerger::default(),
+            tracker: Tracker::default(),
+            vehicles: BTreeMap::new(),
+            phases,
+            frames: VecDeque::new(),
+            recent: VecDeque::new(),
+            source: None,
+        }
+    }
+
+    /// Takes a frame with what the detector saw in it (boxes in pixels of the stream's own frame). Returns the
+    /// violations decided by it and the passages of the tracks that ended with it, in order of time. A frame not
+    /// later than the one before is taken for the start of a new session.
+    pub fn observe(&mut self, frame: &Frame, detections: Vec<Detection>) -> Vec<Event> {
+        let mut events = Vec::new();
+        let t_s = frame.media_s;
+        let fits = self.source.as_ref().is_some_and(|source| source.size == frame.source);
+        let follows = self.frames.back().is_none_or(|last| t_s > *last && t_s - last <= PAUSE_S);
+        if !fits || !follows {
+            events = self.finish();
+            self.source = Some(self.source_of(frame.source));
+        }
+        let Some(source) = self.source.clone() else { return events };
+        self.frames.push_back(t_s);
+        if self.frames.len() > FRAMES_KEPT {
+            self.frames.pop_front();
+        }
+        if source.misfit.is_none() {
+            let states = signal::read_frame(&self.scene, frame, source.scale);
+            for (log, state) in self.phases.iter_mut().zip(states) {
+                log.read(t_s, frame.time.utc, state);
+            }
+        }
+
+        let (sx, sy) = (source.scale.0 as f32, source.scale.1 as f32);
+        let in_scene: Vec<Detection> =
+            detections.into_iter().map(|d| Detection { bbox: d.bbox.scaled(sx, sy), ..d }).collect();
+        let objects = self.merger.merge(&in_scene);
+        let step = self.tracker.step(t_s, &objects);
+        let mut ended = Vec::new();
+        for seen in &step.seen {
+            let object = &objects[seen.observation];
+            let vehicle = self.vehicles.entry(seen.track).or_insert_with(|| Vehicle::new(seen.track, object.class));
+            vehicle.see(&self.scene, t_s, frame.time, object, seen);
+        }
+        for seen in step.seen.iter().filter(|seen| seen.confirmed) {
+            self.ask(seen.track, t_s, false, &mut events);
+        }
+        for track in step.ended {
+            self.ask(track, t_s, true, &mut events);
+            ended.extend(self.vehicles.remove(&track));
+        }
+        events.extend(ended.iter().filter_map(|vehicle| self.judge().passage(vehicle)).map(Event::Passage));
+        in_order(&mut events);
+        events
+    }
+
+    /// Ends all tracks: the end of a file or session.
+    pub fn finish(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        let now_s = self.frames.back().copied().unwrap_or_default();
+        for track in self.tracker.finish() {
+            self.ask(track, now_s, true, &mut events);
+        }
+        let vehicles = std::mem::take(&mut self.vehicles);
+        events.extend(vehicles.values().filter_map(|vehicle| self.judge().passage(vehicle)).map(Event::Passage));
+        self.frames.clear();
+        self.recent.clear();
+        self.phases = vec![PhaseLog::default(); self.scene.signals.len()];
+        in_order(&mut events);
+        events
+    }
+
+    /// What is to be seen now.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        let scale = self.source.as_ref().map_or((1.0, 1.0), |source| source.scale);
+        let now_s = self.frames.back().copied().unwrap_or_default();
+        let shown = self.vehicles.values().filter(|v| v.confirmed && now_s - v.last_s() <= SHOWN_S);
+        let tracks = shown.map(|v| v.live(scale)).collect();
+        let signal = |(head, log): (&crate::scene::SignalHead, &PhaseLog)| LiveSignal {
+            name: head.name.clone(),
+            state: log.latest().map_or(SignalState::Unknown, |p| p.state),
+            since: log.latest().map(|p| p.from),
+        };
+        let signals = self.scene.signals.iter().zip(&self.phases).map(signal).collect();
+        let time = self.vehicles.values().filter_map(Vehicle::last_time).max_by_key(|time| time.utc);
+        Live { time, tracks, signals, suspended: self.source.as_ref().and_then(|s| s.misfit.clone()) }
+    }
+
+    /// The phases of the signal heads, in the order of the scene.
+    #[must_use]
+    pub fn phases(&self) -> &[PhaseLog] {
+        &self.phases
+    }
+
+    fn source_of(&self, size: SizePx) -> Source {
+        match self.scene.scale_from(size) {
+            Ok(scale) => Source { size, scale, misfit: None },
+            Err(reason) => {
+                let stretch = |scene: u32, source: u32| f64::from(scene) / f64::from(source.max(1));
+                let scale = (stretch(self.scene.frame.w, size.w), stretch(self.scene.frame.h, size.h));
+                Source { size, scale, misfit: Some(reason) }
+            }
+        }
+    }
+
+    fn ask(&mut self, track: u64, now_s: f64, ended: bool, events: &mut Vec<Event>) {
+        if self.source.as_ref().is_none_or(|source| source.misfit.is_some()) {
+            return;
+        }
+        let Some(vehicle) = self.vehicles.get(&track) else { return };
+        let context = Context { scene: &self.scene, phases: &self.phases, history: &vehicle.history, now_s, ended };
+        let matches = rules::ask(context, |rule| vehicle.done.contains(&rule));
+        for matched in matches {
+            let rule = matched.rule;
+            let made = self.vehicles.get(&track).and_then(|vehicle| self.judge().violation(vehicle, &matched));
+            if let Some(vehicle) = self.vehicles.get_mut(&track) {
+                vehicle.done.insert(rule);
+            }
+            let Some(violation) = made else { continue };
+            // A rider and the machine may have been followed as two tracks for a while.
+            let same = |(other, act_s, bbox): &(RuleKind, f64, BoxPx)| {
+                *other == rule && (act_s - matched.act_s).abs() < SAME_S && bbox.iou(&violation.bbox) > SAME_IOU
+            };
+            if self.recent.iter().any(same) {
+                continue;
+            }
+            self.recent.push_back((rule, matched.act_s, violation.bbox));
+            if self.recent.len() > RECENT_KEPT {
+                self.recent.pop_front();
+            }
+            events.push(Event::Violation(Box::new(violation)));
+        }
+    }
+
+    fn judge(&self) -> Judge<'_> {
+        Judge {
+            camera: &self.camera,
+            scene: &self.scene,
+            catalogue: &self.catalogue,
+            versions: &self.versions,
+            phases: &self.phases,
+            frames: &self.frames,
+            size: self.source.as_ref().map_or(self.scene.frame, |source| source.size),
+            scale: self.source.as_ref().map_or((1.0, 1.0), |source| source.scale),
+        }
+    }
+}
+
+fn in_order(events: &mut [Event]) {
+    events.sort_by_key(|event| (event.utc(), event.kind(), event.id()));
+}

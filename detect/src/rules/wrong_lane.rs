@@ -1,0 +1,37 @@
+//! In a lane the class may not use, over a distance and a time.
+
+use stopline_types::{RuleKind, VehicleClass};
+
+use super::{Context, Match, quantities};
+
+pub(super) fn check(context: Context<'_>) -> Option<Match> {
+    let Context { scene, history, .. } = context;
+    if history.class == VehicleClass::Pedestrian {
+        return None;
+    }
+    let rule = scene.rules.wrong_lane;
+    let last = history.last()?;
+    let lane_index = last.lane?;
+    let lane = &scene.lanes[lane_index];
+    if lane.classes.as_ref().is_none_or(|allowed| allowed.contains(&history.class)) {
+        return None;
+    }
+    let stay = history.points().rev().take_while(|p| p.lane == Some(lane_index));
+    let from = stay.last()?;
+    let (moved, dt) = (from.distance_m(last), last.t_s - from.t_s);
+    if moved < rule.distance_m || dt < rule.time_s - 1e-6 {
+        return None;
+    }
+    Some(Match {
+        rule: RuleKind::WrongLane,
+        act_s: last.t_s,
+        before_s: from.t_s,
+        after_s: last.t_s,
+        measured: quantities([("in_lane_m", moved), ("in_lane_s", dt)]),
+        limit: quantities([("in_lane_m", rule.distance_m), ("in_lane_s", rule.time_s)]),
+        signal: None,
+        lane: Some(lane_index),
+        certainty: if history.guessed { 0.7 } else { 1.0 },
+        excess_kmh: None,
+    })
+}

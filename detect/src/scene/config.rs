@@ -1,0 +1,189 @@
+//! The raw form of a scene as it stands in a camera file.
+
+use serde::{Deserialize, Serialize};
+use stopline_types::{BoxPx, PointPx, SignalState, SizePx, VehicleClass};
+
+use super::rule_config::RulesConfig;
+
+/// `[scene]` of a camera file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SceneConfig {
+    /// `[width, height]` of the frame the coordinates below are pixels of.
+    pub frame_px: SizePx,
+    /// Lanes.
+    #[serde(default)]
+    pub lanes: Vec<LaneConfig>,
+    /// Stop lines.
+    #[serde(default)]
+    pub stop_lines: Vec<StopLineConfig>,
+    /// Zones.
+    #[serde(default)]
+    pub zones: Vec<ZoneConfig>,
+    /// Signal heads.
+    #[serde(default)]
+    pub signals: Vec<SignalConfig>,
+    /// Ground-plane points.
+    pub ground: Option<GroundConfig>,
+    /// Rules. A rule without an entry runs with its defaults where the scene has what it needs.
+    #[serde(default)]
+    pub rules: RulesConfig,
+}
+
+/// A lane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaneConfig {
+    /// Unique among lanes.
+    pub name: String,
+    /// Three or more corners.
+    pub polygon: Vec<PointPx>,
+    /// Direction of travel as a vector in pixels, e.g. `[0.0, -1.0]` for up the picture.
+    pub direction: PointPx,
+    /// Classes that may use it; absent: all.
+    pub classes: Option<Vec<VehicleClass>>,
+    /// Speed limits of this lane, km/h.
+    #[serde(default)]
+    pub limit_kmh: LimitsConfig,
+}
+
+/// Speed limits by class, km/h. A class without an entry has the limit `default`, if there is one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// For classes not named.
+    pub default: Option<f64>,
+    /// Cars.
+    pub car: Option<f64>,
+    /// Motorcycles.
+    pub motorcycle: Option<f64>,
+    /// Buses.
+    pub bus: Option<f64>,
+    /// Lorries.
+    pub truck: Option<f64>,
+    /// Bicycles.
+    pub bicycle: Option<f64>,
+}
+
+impl LimitsConfig {
+    /// The limit of a class, km/h.
+    #[must_use]
+    pub fn of(&self, class: VehicleClass) -> Option<f64> {
+        let own = match class {
+            VehicleClass::Car => self.car,
+            VehicleClass::Motorcycle => self.motorcycle,
+            VehicleClass::Bus => self.bus,
+            VehicleClass::Truck => self.truck,
+            VehicleClass::Bicycle => self.bicycle,
+            VehicleClass::Pedestrian => return None,
+        };
+        own.or(self.default)
+    }
+
+    pub(super) fn entries(&self) -> [(&'static str, Option<f64>); 6] {
+        [
+            ("default", self.default),
+            ("car", self.car),
+            ("motorcycle", self.motorcycle),
+            ("bus", self.bus),
+            ("truck", self.truck),
+            ("bicycle", self.bicycle),
+        ]
+    }
+}
+
+/// A stop line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopLineConfig {
+    /// Unique among stop lines.
+    pub name: String,
+    /// Two or more points along the middle of the painted line.
+    pub points: Vec<PointPx>,
+    /// Direction of the traffic it stops, a vector in pixels.
+    pub direction: PointPx,
+    /// Name of the signal head that governs it.
+    pub signal: String,
+    /// Two or more points of the line after which a vehicle has gone on into the junction, e.g. the far edge of the
+    /// pedestrian crossing. Absent: 3 m behind the stop line.
+    pub beyond: Option<Vec<PointPx>>,
+}
+
+/// What a zone forbids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ZoneKind {
+    /// Standing longer than `dwell_s`.
+    NoStopping,
+}
+
+/// A zone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ZoneConfig {
+    /// Unique among zones.
+    pub name: String,
+    /// What it forbids.
+    pub kind: ZoneKind,
+    /// Three or more corners.
+    pub polygon: Vec<PointPx>,
+    /// Standing longer than this is an offence, seconds. The law gives no number: it is the site's own.
+    pub dwell_s: f64,
+}
+
+/// How the lamps of a head stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LampLayout {
+    /// One below the other.
+    #[default]
+    Vertical,
+    /// Side by side.
+    Horizontal,
+}
+
+/// A signal head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignalConfig {
+    /// Unique among signals.
+    pub name: String,
+    /// `[x, y, w, h]` of the housing with its lamps, without a countdown beside or above it.
+    #[serde(rename = "box")]
+    pub bbox: BoxPx,
+    /// How the lamps stand.
+    #[serde(default)]
+    pub layout: LampLayout,
+    /// Lamps from the top or the left.
+    #[serde(default = "usual_lamps")]
+    pub lamps: Vec<SignalState>,
+}
+
+fn usual_lamps() -> Vec<SignalState> {
+    vec![SignalState::Red, SignalState::Yellow, SignalState::Green]
+}
+
+/// The ground plane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroundConfig {
+    /// Four or more places on the road whose position is known.
+    pub points: Vec<GroundPointConfig>,
+    /// The largest accepted root mean square error of the fit, metres.
+    #[serde(default = "usual_ground_error_m")]
+    pub max_error_m: f64,
+}
+
+fn usual_ground_error_m() -> f64 {
+    0.5
+}
+
+/// A place on the road.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroundPointConfig {
+    /// Where it is in the picture.
+    pub px: PointPx,
+    /// Where it is on the road, metres, in any right-angled axes.
+    pub m: [f64; 2],
+}

@@ -1,0 +1,140 @@
+//! Phases over time: single wrong readings change nothing, and each phase keeps the moment of its first reading.
+
+use std::collections::VecDeque;
+
+use stopline_types::{SignalState, UtcUs};
+
+/// A new state holds once it has been read for this long, seconds, and twice.
+const SETTLE_S: f64 = 0.15;
+/// Readings that say nothing (unknown or dark: LED flicker, a bus before the lamp) are bridged for this long, seconds.
+const BRIDGE_S: f64 = 1.0;
+/// Phases kept.
+const KEPT: usize = 64;
+
+/// A time in which a head showed one state.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Phase {
+    /// What it showed.
+    pub state: SignalState,
+    /// Its first reading, seconds of the media.
+    pub from_s: f64,
+    /// The last reading of another state before that; the change lies between the two.
+    pub after_s: f64,
+    /// Its first reading in UTC.
+    pub from: UtcUs,
+}
+
+/// The phases of one head.
+#[derive(Debug, Clone, Default)]
+pub struct PhaseLog {
+    phases: VecDeque<Phase>,
+    /// A state read but not settled yet, and its readings.
+    candidate: Option<(Phase, u32)>,
+    last_s: Option<f64>,
+    last_good_s: Option<f64>,
+}
+
+impl PhaseLog {
+    /// Takes a reading in.
+    pub fn read(&mut self, t_s: f64, utc: UtcUs, state: SignalState) {
+        let before = self.last_s.replace(t_s).unwrap_or(t_s);
+        let empty = matches!(state, SignalState::Unknown | SignalState::Dark);
+        if !empty {
+            self.last_good_s = Some(t_s);
+        }
+        let current = self.phases.back().map(|p| p.state);
+        if current == Some(state) || (empty && current.is_none()) {
+            self.candidate = None;
+            return;
+        }
+        let same = self.candidate.as_mut().filter(|(phase, _)| phase.state == state);
+        let (phase, readings) = match same {
+            Some((phase, readings)) => {
+                *readings += 1;
+                (*phase, *readings)
+            }
+            None => {
+                let phase = Phase { state, from_s: t_s, after_s: before, from: utc };
+                self.candidate = Some((phase, 1));
+                (phase, 1)
+            }
+        };
+        let needed = if empty { BRIDGE_S } else { SETTLE_S };
+        // The very first reading has nothing to be weighed against.
+        let first = current.is_none();
+        if first || (readings >= 2 && t_s - phase.from_s >= needed - 1e-6) {
+            self.candidate = None;
+            self.phases.push_back(phase);
+            if self.phases.len() > KEPT {
+                self.phases.pop_front();
+            }
+        }
+    }
+
+    /// The phase at a time; `None` before the first and when the time is older than what is kept.
+    #[must_use]
+    pub fn at(&self, t_s: f64) -> Option<&Phase> {
+        self.phases.iter().rev().find(|p| p.from_s <= t_s)
+    }
+
+    /// The state at a time.
+    #[must_use]
+    pub fn state_at(&self, t_s: f64) -> SignalState {
+        self.at(t_s).map_or(SignalState::Unknown, |p| p.state)
+    }
+
+    /// When the phase at a time ended, if it has.
+    #[must_use]
+    pub fn ended_s(&self, t_s: f64) -> Option<f64> {
+        self.phases.iter().find(|p| p.from_s > t_s).map(|p| p.from_s)
+    }
+
+    /// The latest phase.
+    #[must_use]
+    pub fn latest(&self) -> Option<&Phase> {
+        self.phases.back()
+    }
+
+    /// All kept phases, oldest first.
+    pub fn phases(&self) -> impl DoubleEndedIterator<Item = &Phase> {
+        self.phases.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(readings: &[(f64, SignalState)]) -> Vec<(f64, SignalState)> {
+        let mut log = PhaseLog::default();
+        for (t, state) in readings {
+            log.read(*t, UtcUs(0).plus_s(*t), *state);
+        }
+        log.phases().map(|p| (p.from_s, p.state)).collect()
+    }
+
+    #[test]
+    fn one_wrong_reading_changes_nothing_and_a_phase_keeps_its_first() {
+        use SignalState::{Dark, Green, Red, Unknown};
+        let readings: Vec<_> = (0..60)
+            .map(|i| {
+                let state = match i {
+                    7 => Green,
+                    12..15 => Unknown,
+                    20 => Dark,
+                    30.. => Green,
+                    _ => Red,
+                };
+                (f64::from(i) / 6.0, state)
+            })
+            .collect();
+        assert_eq!(log(&readings), vec![(0.0, Red), (5.0, Green)]);
+    }
+
+    #[test]
+    fn a_head_hidden_for_long_is_unknown() {
+        use SignalState::{Red, Unknown};
+        let readings: Vec<_> = (0..30).map(|i| (f64::from(i) / 6.0, if i < 12 { Red } else { Unknown })).collect();
+        assert_eq!(log(&readings), vec![(0.0, Red), (2.0, Unknown)]);
+    }
+}
