@@ -44,7 +44,6 @@ impl EngineBackend {
 fn from_store(error: StoreError) -> BackendError {
     match error {
         StoreError::Timeout { .. } => BackendError::Unavailable("the store does not answer in time".into()),
-        StoreError::ClickHouse { source: clickhouse_error, .. } if is_network(&clickhouse_error) => BackendError::Unavailable("the store does not answer".into()),
         other => BackendError::Fault(other.to_string()),
     }
 }
@@ -63,11 +62,11 @@ impl Backend for EngineBackend {
     }
 
     fn counts(&self, from: UtcUs, to: UtcUs) -> Answer<'_, Vec<HourCount>> {
-        Box::pin(async move { self.store.hour_counts(from, to).await.map_err(from_store) })
+        Box::pin(async move { self.store.hours(Some(from), Some(to)).await.map_err(from_store) })
     }
 
     fn traffic(&self, from: UtcUs, to: UtcUs) -> Answer<'_, Vec<TrafficCount>> {
-        Box::pin(async move { self.store.traffic(from, to).await.map_err(from_store) })
+        Box::pin(async move { self.store.traffic(Some(from), Some(to)).await.map_err(from_store) })
     }
 
     fn cameras(&self) -> Answer<'_, Vec<CameraStatus>> {
@@ -79,7 +78,7 @@ impl Backend for EngineBackend {
         Box::pin(async move {
             let ring = ring.ok_or(BackendError::NotFound)?;
             let made = tokio::task::spawn_blocking(move || {
-                let latest = ring.latest()?;
+                let latest = ring.stats().newest?;
                 let cut = ring.cut(latest.plus_s(-LATEST_S), latest).ok()?;
                 let still = cut.stills(&[latest]).ok()?.pop()?;
                 Some(CameraImage { jpeg: stills::jpeg(&still.image).ok()?.into(), utc: still.time })

@@ -149,7 +149,7 @@ fn assert_exactly_once(config: &ConfigDir, acknowledged: &HashSet<String>) {
         let store = Store::connect(embedded.endpoint()).expect("reached");
         let mut stored = HashSet::new();
         for counted in store.counts().await.expect("counted") {
-            assert_eq!(counted.rows, counted.unique_ids, "{} holds doubled rows", counted.table);
+            assert_eq!(counted.rows, counted.unique, "{:?} holds doubled rows", counted.table);
             stored.extend(store.ids(counted.table).await.expect("read").iter().map(ToString::to_string));
         }
         stored

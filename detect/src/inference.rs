@@ -8,7 +8,6 @@ mod detector;
 mod heads;
 mod nms;
 mod preprocess;
-mod riders;
 mod runtime;
 
 use std::path::PathBuf;

@@ -125,7 +125,8 @@ impl Catalogue {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, LawError> {
+    /// Reads a catalogue's text; `path` names it in errors.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, LawError> {
         let form = |error: csv::Error| LawError::Form {
             path: path.to_owned(),
             line: error.position().map_or(0, csv::Position::line),

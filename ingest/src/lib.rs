@@ -33,6 +33,7 @@ pub mod session;
 mod stills;
 
 pub use camera::Camera;
+pub use decode::decode_alone;
 pub use clip::{ClipError, ClipInfo};
 pub use connect::{SessionError, SessionFault};
 pub use packet::{Codec, Packet, StreamFormat};

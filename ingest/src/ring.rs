@@ -83,6 +83,8 @@ pub struct RingStats {
     pub bytes: usize,
     /// Seconds from the oldest packet to the newest.
     pub seconds: f64,
+    /// When the newest packet was taken.
+    pub newest: Option<UtcUs>,
     /// Packets of groups given up because one alone was above the budget.
     pub packets_given_up: u64,
 }
@@ -171,6 +173,7 @@ impl Ring {
             packets: inner.packets.len(),
             bytes: inner.bytes,
             seconds: oldest.zip(inner.newest).map_or(0.0, |(from, to)| to.since_s(from)),
+            newest: inner.newest,
             packets_given_up: inner.given_up,
         }
     }

@@ -57,10 +57,10 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Outcome> {
     let mut detector = detection::detectors(&config, 1)?.pop().context("no detector")?;
     let mut rounds = Rounds::default();
     for _ in 0..args.rounds.max(1) {
-        rounds.raw_decode.push(rate(|| Ok(stopline_ingest::replay::decode_only(&args.clip)?))?);
+        rounds.raw_decode.push(rate(|| Ok(stopline_ingest::decode_alone(&args.clip)?))?);
         let mut frames = Vec::new();
         rounds.decode.push(rate(|| decode(args, &detector, &mut frames))?);
-        rounds.raw_inference.push(rate(|| Ok(detector.run_raw(FRAMES)?))?);
+        rounds.raw_inference.push(rate(|| alone(&mut detector))?);
         rounds.detect.push(rate(|| detect(&mut detector, &frames, None))?);
         let mut analyzer = analyzer(&detector)?;
         rounds.analyse.push(rate(|| detect(&mut detector, &frames, Some(&mut analyzer)))?);
@@ -80,6 +80,13 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Outcome> {
     };
     if args.json { say_json(&figures)? } else { say(table(&figures))? }
     Ok(Outcome::Success)
+}
+
+fn alone(detector: &mut Detector) -> anyhow::Result<usize> {
+    for _ in 0..FRAMES / detector.batch() {
+        detector.run_alone()?;
+    }
+    Ok(FRAMES / detector.batch() * detector.batch())
 }
 
 /// Units of work a second; `work` gives how many it did.
@@ -117,7 +124,7 @@ fn detect(detector: &mut Detector, frames: &[Frame], mut then: Option<&mut Analy
 fn analyzer(detector: &Detector) -> anyhow::Result<Analyzer> {
     let text = include_str!("../../config/examples/junction/cameras/junction.toml");
     let file: crate::config::CameraFile = toml::from_str(text).context("the junction's camera file")?;
-    let scene = Scene::resolve(&file.scene.unwrap_or_default());
+    let scene = Scene::resolve(&file.scene.context("the junction has no scene")?);
     let scene = scene.map_err(|faults| anyhow::anyhow!("the junction's scene: {faults:?}"))?;
     Ok(Analyzer::new(CameraId::new("bench")?, scene.into(), detection::law()?, detector.version().to_owned()))
 }
@@ -129,7 +136,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn table(figures: &Figures) -> String {
     let mut table = Table::new();
-    table.load_preset(UTF8_BORDERS_ONLY);
+    table.load_style(UTF8_BORDERS_ONLY);
     table.set_header(["one thread", "frames/s", "of the limit"]);
     let f = figures;
     let percent = |share: f64| format!("{:.0} %", share * 100.0);

@@ -13,12 +13,10 @@ pub(crate) fn run(dir: &Path) -> anyhow::Result<Outcome> {
         let applied = history.store.migrate().await;
         history.stop().await;
         let applied = applied?;
-        if applied.is_empty() {
-            say("the tables are up to date")?;
-        }
-        for name in applied {
-            say(format!("applied {name}"))?;
-        }
+        say(match applied {
+            0 => "the tables are up to date".to_owned(),
+            n => format!("{n} migrations applied"),
+        })?;
         Ok(Outcome::Success)
     })
 }

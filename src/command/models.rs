@@ -15,20 +15,20 @@ pub(crate) fn run(dir: &Path, action: ModelsAction) -> anyhow::Result<Outcome> {
     match action {
         ModelsAction::List | ModelsAction::Verify => {
             let mut table = Table::new();
-            table.load_preset(UTF8_BORDERS_ONLY);
+            table.load_style(UTF8_BORDERS_ONLY);
             table.set_header(["model", "input", "licence", "source", "file", "state"]);
             let mut good = true;
             for entry in manifest.models() {
                 let configured = entry.name == config.engine.detector.model;
                 let state = match entry.state(&dirs)? {
-                    FileState::Right(_) => "right".to_owned(),
+                    FileState::Verified(_) => "right".to_owned(),
                     FileState::Missing => {
                         good &= !configured;
                         "not here".to_owned()
                     }
-                    FileState::Wrong { .. } => {
+                    FileState::Wrong(_, found) => {
                         good = false;
-                        "WRONG: its sha256 is not the manifest's".to_owned()
+                        format!("WRONG: sha256 is {found}, not the manifest's")
                     }
                 };
                 table.add_row([

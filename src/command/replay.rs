@@ -4,12 +4,13 @@ use std::{
     collections::HashMap,
     io::{IsTerminal as _, Write as _},
     path::Path,
+    sync::Arc,
     time::Instant,
 };
 
 use anyhow::Context as _;
-use stopline_detect::{analyze::Analyzer, inference::Detector};
-use stopline_ingest::{replay::FileCamera, ring::RingLimits};
+use stopline_detect::{analyze::Analyzer, inference::Detector, scene::Scene};
+use stopline_ingest::replay::FileCamera;
 use stopline_store::evidence::{Signer, Writer};
 use stopline_types::{CameraId, Event, Frame, Violation};
 
@@ -57,12 +58,11 @@ pub(crate) fn replay(
     file: &Path,
     args: &ReplayArgs,
 ) -> anyhow::Result<Replayed> {
-    let scene = camera.scene.clone().unwrap_or_default();
+    let scene = camera.scene.clone().unwrap_or_else(|| Arc::new(Scene::empty()));
     let mut detectors = detection::detectors(&config.engine, config.engine.workers())?;
     let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
     let plan = detection::plan(fit, config.engine.detector.max_fps, &scene);
-    let limits = RingLimits { seconds: config.engine.ring.seconds, bytes: u64::from(config.engine.ring.megabytes) << 20 };
-    let mut source = FileCamera::open(file, camera.id.clone(), args.start, plan, limits)?;
+    let mut source = FileCamera::open(file, camera.id.clone(), args.start, plan, config.engine.ring.limits())?;
     let mut analyzer = Analyzer::new(camera.id.clone(), scene, detection::law()?, model);
     let mut proofs = Proofs::new(args, camera, config)?;
 
@@ -133,7 +133,7 @@ struct Proofs<'a> {
 impl<'a> Proofs<'a> {
     fn new(args: &'a ReplayArgs, camera: &'a CameraConfig, config: &Config) -> anyhow::Result<Self> {
         let writer = match &args.evidence {
-            Some(dir) => Some(Writer::new(dir.clone(), Signer::open_or_create(&dir.join("keys"))?)?),
+            Some(dir) => Some(Writer::new(dir, Signer::open_or_create(&config.engine.data_dir.join("keys"))?)?),
             None => None,
         };
         if let Some(dir) = &args.stills {
@@ -176,7 +176,7 @@ impl<'a> Proofs<'a> {
         let m = &violation.moments;
         let span = (m.before.time.utc.plus_s(-self.span.0), m.after.time.utc.plus_s(self.span.1));
         if let Some(writer) = &self.writer {
-            let made = evidence::package(&violation, source.ring(), self.camera, writer, span);
+            let made = evidence::package(&violation, &source.ring(), self.camera, writer, span);
             violation.evidence = Some(made.with_context(|| format!("evidence of {}", violation.id))?);
         }
         if let Some(dir) = self.stills {
@@ -219,7 +219,7 @@ impl Progress {
 fn table(replayed: &Replayed) -> String {
     use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
     let mut table = Table::new();
-    table.load_preset(UTF8_BORDERS_ONLY);
+    table.load_style(UTF8_BORDERS_ONLY);
     table.set_header(["t", "event", "track", "class", "lane", "speed", "measured", "limit", "law"]);
     let quantities = |q: &stopline_types::Quantities| {
         q.iter().map(|(name, value)| format!("{name} {value:.1}")).collect::<Vec<_>>().join(", ")

@@ -27,7 +27,7 @@ pub(crate) fn run(dir: &Path, action: UserAction) -> anyhow::Result<Outcome> {
         }
         UserAction::Link { name } => {
             let link = users.one_time_link(&name, LINK_VALID)?;
-            say(link.url(&format!("http://{}", config.engine.web.listen)))?;
+            say(format!("http://{}{}", config.engine.web.listen, link.path))?;
         }
     }
     Ok(Outcome::Success)

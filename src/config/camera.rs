@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use stopline_detect::scene::{Scene, SceneConfig};
 use stopline_ingest::config::{CredentialsConfig, Streams, StreamsConfig};
+use stopline_store::evidence::Device;
 use stopline_types::CameraId;
 
 use super::Fault;
@@ -20,27 +21,14 @@ pub(crate) struct CameraFile {
     /// The place it stands at.
     #[serde(default)]
     pub site: String,
-    /// The device, as evidence names it.
-    #[serde(default)]
-    pub device: DeviceConfig,
+    /// The device and its verification, as evidence names them.
+    pub device: Option<Device>,
     /// Where its pictures come from.
     pub streams: StreamsConfig,
     /// How to log in to it.
     pub credentials: Option<CredentialsConfig>,
     /// What it sees. Without a scene there are passages, and no violations.
     pub scene: Option<SceneConfig>,
-}
-
-/// `[device]`: what the evidence says about the device.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct DeviceConfig {
-    /// Serial number.
-    pub serial: Option<String>,
-    /// Number of the verification certificate, where the device must have one (speed meters).
-    pub certificate: Option<String>,
-    /// Last day the certificate is valid, `YYYY-MM-DD`.
-    pub certificate_valid_to: Option<jiff::civil::Date>,
 }
 
 /// A camera file resolved.
@@ -50,7 +38,7 @@ pub(crate) struct CameraConfig {
     pub id: CameraId,
     pub name: String,
     pub site: String,
-    pub device: DeviceConfig,
+    pub device: Option<Device>,
     pub streams: Streams,
     pub scene: Option<std::sync::Arc<Scene>>,
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use stopline_ingest::RingLimits;
 
 use super::{Fault, Faults};
 
@@ -95,6 +96,13 @@ pub(crate) struct RingConfig {
 impl Default for RingConfig {
     fn default() -> Self {
         Self { seconds: 20, megabytes: 48 }
+    }
+}
+
+impl RingConfig {
+    /// As `ingest` takes them.
+    pub(crate) fn limits(self) -> RingLimits {
+        RingLimits { seconds: f64::from(self.seconds), bytes: (self.megabytes as usize) << 20 }
     }
 }
 
@@ -246,8 +254,8 @@ fn resolve_store(raw: Option<StoreRaw>, file: &Path, dir: &Path) -> Result<Store
     let Some(raw) = raw else { return Ok(StoreConfig::Embedded) };
     let fault = |key: &str, reason: String| Fault::new(file, format!("store.{key}"), reason);
     let url = url::Url::parse(&raw.url).map_err(|e| fault("url", e.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(fault("url", format!("expected http:// or https://, found {}://", url.scheme())));
+    if url.scheme() != "http" {
+        return Err(fault("url", format!("expected http:// (TLS is not in this version), found {}://", url.scheme())));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(fault("url", "holds credentials; use store.user and store.password_env or _file".into()));

@@ -10,7 +10,7 @@ mod fault;
 use std::path::{Path, PathBuf};
 
 pub(crate) use camera::{CameraConfig, CameraFile};
-pub(crate) use engine::{EngineConfig, StoreConfig};
+pub(crate) use engine::{EngineConfig, EvidenceConfig, StoreConfig};
 pub(crate) use fault::{Fault, Faults};
 
 use stopline_types::CameraId;

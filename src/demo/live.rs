@@ -70,7 +70,7 @@ impl Live {
     fn screen(&self, engine: &Engine, seen: &Seen) -> String {
         let mut text = format!("stopline demo   log in: {}\n{}\n", self.link, self.status(engine, seen));
         let mut cameras = Table::new();
-        cameras.load_preset(UTF8_BORDERS_ONLY);
+        cameras.load_style(UTF8_BORDERS_ONLY);
         cameras.set_header(["camera", "state", "analysed/s", "received", "decoded", "analysed", "clock ±ms", "why"]);
         for c in engine.cameras() {
             cameras.add_row([

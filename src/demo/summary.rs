@@ -25,7 +25,7 @@ pub(super) struct Summary {
     violations: BTreeMap<RuleKind, usize>,
     /// Durable events that are not in ClickHouse.
     missing_rows: usize,
-    rows: Vec<(String, u64, u64)>,
+    rows: Vec<(&'static str, u64, u64)>,
     packages: usize,
     package_faults: Vec<String>,
     without_evidence: usize,
@@ -49,7 +49,7 @@ impl Summary {
         let mut stored: HashSet<EventId> = HashSet::new();
         let mut rows = Vec::new();
         for counted in stopped.store().counts().await? {
-            rows.push((counted.table.to_owned(), counted.rows, counted.unique_ids));
+            rows.push((counted.table.as_str(), counted.rows, counted.unique));
             stored.extend(stopped.store().ids(counted.table).await?);
         }
         let missing_rows = events.iter().filter(|event| !stored.contains(&event.id())).count();
@@ -135,7 +135,7 @@ impl Summary {
 
     pub(super) fn render(&self) -> String {
         let mut table = Table::new();
-        table.load_preset(UTF8_BORDERS_ONLY);
+        table.load_style(UTF8_BORDERS_ONLY);
         table.set_header(["after", &format!("{:.0} s", self.took.as_secs_f64())]);
         let f = &self.frames;
         let mut row = |name: &str, value: String| {

@@ -23,7 +23,7 @@ pub(crate) fn manifest() -> anyhow::Result<Manifest> {
 /// The law catalogue this binary was built with.
 pub(crate) fn law() -> anyhow::Result<Arc<Catalogue>> {
     let text = include_str!("../../config/law/violations.csv");
-    let catalogue = Catalogue::parse(text, Path::new("config/law/violations.csv"));
+    let catalogue = Catalogue::parse(Path::new("config/law/violations.csv"), text);
     Ok(Arc::new(catalogue.context("the built-in law catalogue")?))
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn detectors(config: &EngineConfig, count: usize) -> anyhow::Result<V
     let manifest = manifest()?;
     let model = manifest.get(&config.detector.model)?.locate(std::slice::from_ref(&config.models_dir))?;
     let runtime = Runtime::load(&config.onnxruntime)?;
-    let options = DetectorOptions { threads: 1, max_batch: config.detector.max_batch };
+    let options = DetectorOptions { threads: 1, max_batch: config.detector.max_batch, ..Default::default() };
     (0..count).map(|_| Ok(Detector::new(&runtime, &model, options.clone())?)).collect()
 }
 

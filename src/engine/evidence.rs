@@ -16,8 +16,8 @@ use std::{
 };
 
 use anyhow::Context as _;
-use stopline_ingest::ring::Ring;
-use stopline_store::evidence::{Package, Writer};
+use stopline_ingest::Ring;
+use stopline_store::evidence::{Package, PackageFile, Source as Content, Writer};
 use stopline_types::{CameraId, Event, EvidenceRef, UtcUs, Violation};
 
 use super::{intake::Intake, stills};
@@ -164,22 +164,14 @@ pub(crate) fn package(
     (from, to): (UtcUs, UtcUs),
 ) -> anyhow::Result<EvidenceRef> {
     let cut = ring.cut(from, to).context("the packet ring")?;
-    let scratch = writer.scratch().context("a scratch folder for the package")?;
+    // Gone with `scratch`; the writer copies what it needs.
+    let scratch = tempfile::tempdir().context("a scratch folder for the clip")?;
     let clip = scratch.path().join("clip.mp4");
     cut.write_mp4(&clip).context("the clip")?;
-    let mut files = vec![("clip.mp4".to_owned(), std::fs::read(&clip).context("the clip")?)];
+    let mut files = vec![PackageFile { name: "clip.mp4".to_owned(), source: Content::Path(clip) }];
     for (name, jpeg) in stills::three(&cut, violation).context("the stills")? {
-        files.push((name.to_owned(), jpeg));
+        files.push(PackageFile { name: name.to_owned(), source: Content::Bytes(jpeg) });
     }
-    let device = &camera.device;
-    let package = Package {
-        violation,
-        camera_name: &camera.name,
-        site: &camera.site,
-        device_serial: device.serial.as_deref(),
-        certificate: device.certificate.as_deref(),
-        certificate_valid_to: device.certificate_valid_to.map(|day| day.to_string()),
-        files,
-    };
-    Ok(writer.write(package)?)
+    let site = if camera.site.is_empty() { &camera.name } else { &camera.site };
+    Ok(writer.write(&Package { violation, site, device: camera.device.as_ref(), files })?)
 }

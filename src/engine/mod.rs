@@ -22,6 +22,7 @@ use evidence::{Prover, ProverThread, Source};
 use intake::{Intake, IntakeThread, OnDurable};
 use stopline_detect::{
     analyze::Analyzer,
+    scene::Scene,
     workers::{Looked, WorkerStats, Workers},
 };
 use stopline_ingest::{
@@ -100,7 +101,7 @@ impl Engine {
         let law = detection::law()?;
         let history = History::start(engine).await?;
         history.store.migrate().await.context("the store's tables")?;
-        let spool_limits = SpoolLimits { bytes: u64::from(engine.spool.megabytes) << 20 };
+        let spool_limits = SpoolLimits { bytes: u64::from(engine.spool.megabytes) << 20, ..Default::default() };
         let spool = Arc::new(Spool::open(&engine.data_dir.join("spool"), spool_limits)?);
         let shipper = Arc::new(Shipper::start(Arc::clone(&spool), &history.store, ShipOptions::default())?);
         let on_durable = hooks.on_durable.clone().unwrap_or_else(|| Arc::new(|_: &Event| {}));
@@ -108,11 +109,10 @@ impl Engine {
 
         let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
         let hub = Hub::new();
-        let limits =
-            RingLimits { seconds: engine.ring.seconds, bytes: u64::from(engine.ring.megabytes) << 20 };
+        let limits = engine.ring.limits();
         let (mut cameras, mut analyzers, mut sources) = (Vec::new(), HashMap::new(), HashMap::new());
         for camera in config.cameras.iter().cloned() {
-            let scene = camera.scene.clone().unwrap_or_default();
+            let scene = camera.scene.clone().unwrap_or_else(|| Arc::new(Scene::empty()));
             let plan = detection::plan(fit, engine.detector.max_fps, &scene);
             let started = Camera::start(
                 camera.id.clone(),
@@ -122,7 +122,7 @@ impl Engine {
                 hub.mailbox(&camera.id, 1.0),
                 limits,
                 &tokio::runtime::Handle::current(),
-            );
+            )?;
             sources.insert(camera.id.clone(), Source { ring: started.evidence_ring(), camera: camera.clone() });
             let analyzer = Analyzer::new(camera.id.clone(), scene, Arc::clone(&law), model.clone());
             analyzers.insert(camera.id.clone(), Mutex::new(analyzer));
@@ -130,7 +130,7 @@ impl Engine {
         }
         let evidence_dir = engine.data_dir.join("evidence");
         let signer = Signer::open_or_create(&engine.data_dir.join("keys"))?;
-        let writer = Writer::new(evidence_dir.clone(), signer)?;
+        let writer = Writer::new(&evidence_dir, signer)?;
         let (prover, prover_thread) = Prover::start(sources, writer, engine.evidence, intake.clone())?;
 
         let (cameras, analyzers) = (Arc::new(cameras), Arc::new(analyzers));
@@ -204,14 +204,16 @@ impl Engine {
     /// As [`Engine::stop`], but keeps the store open.
     pub(crate) async fn drain(self) -> anyhow::Result<Stopped> {
         let statuses = self.cameras();
-        for camera in self.cameras.iter() {
-            camera.stop().await;
-        }
-        self.hub.close();
         let Self { workers, analyzers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } = self;
         drop(pages.stop.send(()));
         pages.task.await.context("the pages' task")?;
+        // With the pages goes their hold on the cameras and the intake.
         drop(pages.web);
+        let cameras = Arc::into_inner(self.cameras).context("stopping: a page still holds the cameras")?;
+        for camera in cameras {
+            camera.stop().await;
+        }
+        self.hub.close();
         let counts = tokio::task::spawn_blocking(move || {
             let _counts = workers.join();
             for analyzer in analyzers.values() {

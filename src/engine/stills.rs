@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
-use stopline_ingest::ring::Cut;
+use stopline_ingest::Cut;
 use stopline_types::{BgrImage, Violation};
 
 /// High enough that a plate's edges survive.

@@ -7,7 +7,7 @@ use super::Score;
 /// A table by rule, then what was missed and made up, line by line.
 pub(crate) fn render(score: &Score) -> String {
     let mut table = Table::new();
-    table.load_preset(UTF8_BORDERS_ONLY);
+    table.load_style(UTF8_BORDERS_ONLY);
     table.set_header(["rule", "true", "found", "missed", "false", "recall", "precision", "set aside", "speed error"]);
     for (rule, s) in &score.rules {
         let aside = if s.aside == 0 { "–".to_owned() } else { format!("{} of {}", s.aside_found, s.aside) };

@@ -156,7 +156,7 @@ impl Rendered {
                 *truth.without_rule.entry(violation.kind.clone()).or_default() += 1;
                 continue;
             };
-            let boxes: Vec<_> = self.frames.iter().flat_map(|frame| {
+            let boxes = self.frames.iter().flat_map(|frame| {
                 let of = frame.objects.iter().filter(|object| object.id == violation.vehicle);
                 of.map(|object| {
                     let [left, top, right, bottom] = object.edges;

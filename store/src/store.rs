@@ -114,6 +114,12 @@ impl Store {
         &self.endpoint
     }
 
+    /// ClickHouse's version: shows that it answers.
+    pub async fn version(&self) -> Result<String, StoreError> {
+        let server = self.client.clone().with_database("default");
+        within("asking for its version", server.query("SELECT version()").fetch_one()).await
+    }
+
     /// A store on connections of its own, for another async runtime.
     pub(crate) fn apart(&self) -> Result<Self, StoreError> {
         Self::connect(&self.endpoint)

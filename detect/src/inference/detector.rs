@@ -11,7 +11,6 @@ use super::{
     heads::{Candidate, Reader},
     nms::Suppress,
     preprocess::{Placement, Preprocess},
-    riders,
 };
 use crate::models::{Batch, InputSpec, VerifiedModel};
 
@@ -148,7 +147,7 @@ impl Detector {
                     return Err(InferenceError::NotFinite { model: self.version.clone(), camera, seq });
                 }
                 let boxes = self.reader.read(values).into_iter().filter_map(|c| to_detection(c, placement));
-                Ok(riders::join(self.suppress.apply(boxes.collect())))
+                Ok(self.suppress.apply(boxes.collect()))
             })
             .collect()
     }

@@ -123,6 +123,21 @@ pub struct SignalHead {
 }
 
 impl Scene {
+    /// A scene of which nothing is known: vehicles pass through it, no rule applies. It fits every stream.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            frame: SizePx { w: 0, h: 0 },
+            lanes: Vec::new(),
+            stop_lines: Vec::new(),
+            zones: Vec::new(),
+            signals: Vec::new(),
+            ground: None,
+            rules: RulesConfig::default(),
+            version: "none".to_owned(),
+        }
+    }
+
     /// The parts of the frame to keep at full resolution, one a signal head: `[x, y, w, h]` in fractions of the frame.
     #[must_use]
     pub fn crop_requests(&self) -> Vec<[f32; 4]> {
@@ -140,6 +155,9 @@ impl Scene {
     pub fn scale_from(&self, source: SizePx) -> Result<(f64, f64), String> {
         if source.w == 0 || source.h == 0 {
             return Err(format!("the stream's frame is {source}"));
+        }
+        if self.frame.w == 0 {
+            return Ok((1.0, 1.0));
         }
         let sx = f64::from(self.frame.w) / f64::from(source.w);
         let sy = f64::from(self.frame.h) / f64::from(source.h);

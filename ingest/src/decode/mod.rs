@@ -1,11 +1,13 @@
 //! FFmpeg. Nothing outside this folder touches it, and its types never leave the thread that made them.
 
+mod alone;
 mod decoder;
 mod demux;
 mod mux;
 mod params;
 mod scale;
 
+pub use alone::decode_alone;
 pub(crate) use decoder::{Decoder, Picture};
 pub(crate) use demux::{Demuxer, OpenFault, ReadFault};
 pub(crate) use mux::{MuxPacket, write_mp4};

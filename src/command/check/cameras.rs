@@ -4,7 +4,10 @@ use std::{io::IsTerminal as _, io::Write as _, time::Duration};
 
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
-use stopline_ingest::probe::{Probe, probe};
+use stopline_ingest::{
+    SessionError,
+    probe::{Probe, probe},
+};
 use stopline_types::StreamRole;
 
 use crate::config::{CameraConfig, Config};
@@ -23,7 +26,8 @@ pub(super) struct Probed {
     pub codec: Option<String>,
     pub size: Option<stopline_types::SizePx>,
     pub fps: Option<f64>,
-    pub gop_s: Option<f64>,
+    /// Frames from one key frame to the next.
+    pub gop: Option<usize>,
     pub kbit_s: Option<f64>,
     pub clock_offset_ms: Option<f64>,
     /// Why not, in words.
@@ -61,8 +65,8 @@ pub(super) async fn probe_all(config: &Config, timeout: Duration) -> Vec<Probed>
 
 async fn one(camera: CameraConfig, timeout: Duration) -> Vec<Probed> {
     let analysed = camera.streams.analysed();
-    let answers = probe(&camera.streams, timeout).await;
-    let row = |(stream, answer): (StreamRole, Result<Probe, stopline_ingest::probe::ProbeError>)| {
+    let answers = probe(&camera.id, &camera.streams, timeout).await;
+    let row = |(stream, answer): (StreamRole, Result<Probe, SessionError>)| {
         let id = camera.id.to_string();
         let mut probed = Probed {
             camera: id,
@@ -72,7 +76,7 @@ async fn one(camera: CameraConfig, timeout: Duration) -> Vec<Probed> {
             codec: None,
             size: None,
             fps: None,
-            gop_s: None,
+            gop: None,
             kbit_s: None,
             clock_offset_ms: None,
             fault: None,
@@ -81,9 +85,9 @@ async fn one(camera: CameraConfig, timeout: Duration) -> Vec<Probed> {
             Ok(found) => {
                 probed.codec = Some(found.codec.to_string());
                 probed.size = Some(found.size);
-                probed.fps = Some(found.fps);
-                probed.gop_s = found.gop_s;
-                probed.kbit_s = Some(found.kbit_s);
+                probed.fps = found.fps;
+                probed.gop = found.gop;
+                probed.kbit_s = found.kbit_s;
                 probed.clock_offset_ms = found.clock_offset_ms;
             }
             Err(fault) => probed.fault = Some(fault.to_string()),
@@ -95,8 +99,8 @@ async fn one(camera: CameraConfig, timeout: Duration) -> Vec<Probed> {
 
 pub(super) fn table(probed: &[Probed]) -> String {
     let mut table = Table::new();
-    table.load_preset(UTF8_BORDERS_ONLY);
-    table.set_header(["camera", "stream", "state", "codec", "size", "fps", "GOP s", "kbit/s", "clock ms", "why"]);
+    table.load_style(UTF8_BORDERS_ONLY);
+    table.set_header(["camera", "stream", "state", "codec", "size", "fps", "GOP", "kbit/s", "clock ms", "why"]);
     let figure = |value: Option<f64>| value.map(|v| format!("{v:.1}")).unwrap_or_default();
     for p in probed {
         table.add_row([
@@ -106,7 +110,7 @@ pub(super) fn table(probed: &[Probed]) -> String {
             p.codec.clone().unwrap_or_default(),
             p.size.map(|size| size.to_string()).unwrap_or_default(),
             figure(p.fps),
-            figure(p.gop_s),
+            p.gop.map(|frames| frames.to_string()).unwrap_or_default(),
             figure(p.kbit_s),
             figure(p.clock_offset_ms),
             p.fault.clone().unwrap_or_default(),

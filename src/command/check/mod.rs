@@ -70,7 +70,7 @@ fn load(config: &Config, inference: Duration, probed: &[cameras::Probed]) -> Loa
 
 fn render(report: &Report, config: &Config, offline: bool) -> String {
     let mut parts = Table::new();
-    parts.load_preset(UTF8_BORDERS_ONLY);
+    parts.load_style(UTF8_BORDERS_ONLY);
     parts.set_header(["part", "state", "what"]);
     for part in &report.parts {
         parts.add_row([part.name, if part.good { "good" } else { "FAULT" }, part.says.as_str()]);
