@@ -44,6 +44,7 @@ pub struct Detector {
     tensor: Vec<f32>,
     slots: usize,
     reader: Reader,
+    confidence: f32,
     suppress: Suppress,
 }
 
@@ -74,6 +75,7 @@ impl Detector {
         };
         let preprocess = Preprocess::new(&entry.input, slots);
         let confidence = options.confidence.unwrap_or(entry.confidence);
+        let ridden = entry.ridden_confidence.min(confidence);
         Ok(Self {
             session,
             version,
@@ -81,7 +83,8 @@ impl Detector {
             tensor: vec![0.0; slots * preprocess.len()],
             preprocess,
             slots,
-            reader: Reader::new(entry, confidence),
+            reader: Reader::new(entry, |class| if riders::two_wheeled(class) { ridden } else { confidence }),
+            confidence,
             suppress: Suppress::new(&entry.nms),
             input: entry.input.clone(),
         })
@@ -116,6 +119,17 @@ impl Detector {
         Ok(found)
     }
 
+    /// One run of the session on a full batch of whatever the buffers hold, the output not read: the ceiling that
+    /// [`Detector::detect`] is measured against.
+    pub fn run_alone(&mut self) -> Result<(), InferenceError> {
+        let engine = |source| InferenceError::Engine { model: self.version.clone(), doing: "run", source };
+        let SizePx { w, h } = self.input.size;
+        let shape = [self.slots, 3, h as usize, w as usize];
+        let tensor = TensorRef::from_array_view((shape, &self.tensor[..])).map_err(engine)?;
+        self.session.run(ort::inputs![tensor]).map_err(engine)?;
+        Ok(())
+    }
+
     fn run(&mut self, frames: &[&Frame]) -> Result<Vec<Vec<Detection>>, InferenceError> {
         let placements = frames.iter().map(|frame| self.place(frame)).collect::<Result<Vec<_>, _>>()?;
         let share = self.preprocess.len();
@@ -148,7 +162,7 @@ impl Detector {
                     return Err(InferenceError::NotFinite { model: self.version.clone(), camera, seq });
                 }
                 let boxes = self.reader.read(values).into_iter().filter_map(|c| to_detection(c, placement));
-                Ok(riders::join(self.suppress.apply(boxes.collect())))
+                Ok(riders::join(self.suppress.apply(boxes.collect()), self.confidence))
             })
             .collect()
     }
@@ -171,14 +185,14 @@ impl Detector {
 }
 
 fn open(runtime: &Runtime, model: &VerifiedModel, threads: usize) -> ort::Result<Session> {
-    Ok(Session::builder(&runtime.environment)?
+    Session::builder(&runtime.environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(threads)?
         .with_inter_threads(1)?
         // The machine's other threads decode; a worker that waits must not burn a core.
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
-        .commit_from_memory(&model.bytes)?)
+        .commit_from_memory(&model.bytes)
 }
 
 /// `batch × rest` of 32-bit floats, one of it, and for the input under its name.

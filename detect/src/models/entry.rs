@@ -34,6 +34,9 @@ pub struct ModelEntry {
     pub head: Head,
     /// Detections below this score are dropped, 0 to 1.
     pub confidence: f32,
+    /// A motorcycle or bicycle that a person rides is kept from this score on: the person tells that something is
+    /// there, so only what it is remains in question. 0 to 1, at most `confidence`.
+    pub ridden_confidence: f32,
     /// How doubles are removed.
     pub nms: Nms,
     /// The classes it knows.
@@ -213,6 +216,13 @@ impl ModelEntry {
         }
         if !(self.confidence > 0.0 && self.confidence < 1.0) {
             return Err(("confidence", format!("expected a number between 0 and 1, found {}", self.confidence)));
+        }
+        if !(self.ridden_confidence > 0.0 && self.ridden_confidence <= self.confidence) {
+            let found = self.ridden_confidence;
+            return Err((
+                "ridden_confidence",
+                format!("expected a number above 0, at most `confidence`, found {found}"),
+            ));
         }
         if !(self.nms.iou > 0.0 && self.nms.iou <= 1.0) {
             return Err(("nms.iou", format!("expected a number above 0 and at most 1, found {}", self.nms.iou)));
