@@ -1,20 +1,19 @@
 //! How fast a model runs here: ONNX Runtime alone on a ready tensor, and stopline's whole way from a fitted picture to
-//! detections, in turns within one run, so that both meet the same machine.
+//! detections, with the same session and in turns, so that both meet the same machine.
 //!
 //! `cargo run --release -p stopline-detect --example infer_rate -- [MODEL] [THREADS] [BATCH] [SECONDS] [PICTURE]`
 //!
 //! `PICTURE` (JPEG or PNG) is scaled to fit; without one the picture is noise, in which nothing is seen, so reading the
-//! output costs less than on a road. Prints one JSON object. Needs `make setup`.
+//! output costs less than on a road. Prints one JSON object; both rates are of the median run. Needs `make setup`.
 
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use ort::{session::Session, value::TensorRef};
 use stopline_detect::{
-    inference::{Detector, DetectorOptions, Runtime},
-    models::{Batch, Manifest},
+    inference::{Detector, DetectorOptions, InferenceError, Runtime},
+    models::Manifest,
 };
 use stopline_types::{BgrImage, CameraId, CaptureTime, Frame, SizePx, StreamRole, TimeSource, UtcUs};
 
@@ -36,50 +35,45 @@ fn main() -> Result<(), Failure> {
     let model = entry.locate(&[cache.join("models")])?;
     let mut detector =
         Detector::new(&runtime, &model, DetectorOptions { threads, max_batch: batch, confidence: None })?;
-    let batch = if entry.input.batch == Batch::One { 1 } else { batch };
+    let batch = detector.batch();
     let frame = frame(picture.as_deref(), detector.input())?;
     let frames = vec![&frame; batch];
 
-    // The same options as the detector's own session, set here by hand, so that neither can drift unseen.
-    let environment = ort::environment::Environment::clone(runtime.environment());
-    let mut raw = Session::builder(&environment)?
-        .with_intra_threads(threads)?
-        .with_inter_threads(1)?
-        .with_intra_op_spinning(false)?
-        .with_inter_op_spinning(false)?
-        .commit_from_file(model.path())?;
-    let SizePx { w, h } = detector.input();
-    let shape = [batch, 3, h as usize, w as usize];
-    let ready = vec![0.5_f32; shape.iter().product()];
-
     let found = detector.detect(&frames)?[0].len();
-    raw.run(ort::inputs![TensorRef::from_array_view((shape, &ready[..]))?])?;
-    let (mut raw_time, mut our_time, mut runs) = (Duration::ZERO, Duration::ZERO, 0_u32);
-    while runs == 0 || (raw_time + our_time).as_secs_f64() < seconds {
-        let begun = Instant::now();
-        drop(raw.run(ort::inputs![TensorRef::from_array_view((shape, &ready[..]))?])?);
-        raw_time += begun.elapsed();
-        let begun = Instant::now();
-        detector.detect(&frames)?;
-        our_time += begun.elapsed();
-        runs += 1;
+    detector.run_alone()?;
+    let (begun, mut raw, mut whole) = (Instant::now(), Vec::new(), Vec::new());
+    while raw.is_empty() || begun.elapsed().as_secs_f64() < seconds {
+        raw.push(timed(|| detector.run_alone())?);
+        whole.push(timed(|| detector.detect(&frames).map(drop))?);
     }
-    let pictures = f64::from(runs) * batch as f64;
-    let fps = |time: Duration| pictures / time.as_secs_f64();
+    let (runs, raw, whole) = (raw.len(), median(raw), median(whole));
+    let fps = |time: Duration| batch as f64 / time.as_secs_f64();
     let result = serde_json::json!({
-        "raw_onnxruntime_fps": fps(raw_time),
-        "stopline_fps": fps(our_time),
-        "stopline_share": fps(our_time) / fps(raw_time),
+        "raw_onnxruntime_fps": fps(raw),
+        "stopline_fps": fps(whole),
+        "stopline_share": fps(whole) / fps(raw),
         "model": detector.version(),
-        "input": [w, h],
+        "input": detector.input(),
         "threads": threads,
         "batch": batch,
-        "pictures": pictures,
+        "runs": runs,
         "detections_per_picture": found,
         "optimised_build": !cfg!(debug_assertions),
     });
     println!("{result}");
     Ok(())
+}
+
+fn timed(run: impl FnOnce() -> Result<(), InferenceError>) -> Result<Duration, InferenceError> {
+    let begun = Instant::now();
+    run()?;
+    Ok(begun.elapsed())
+}
+
+/// Of the runs, because whatever else the machine does only ever adds time.
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
 }
 
 fn cache() -> Result<PathBuf, Failure> {

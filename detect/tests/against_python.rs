@@ -1,5 +1,6 @@
 //! The detector against the same model run and read by Python (`reference/detect.py`), picture by picture.
 //! Needs `make setup` (`scripts/setup.sh --test`) and ffmpeg.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may end at once, and says what it skips")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The detector on the real library and model. Needs `make setup`.
+#![allow(clippy::unwrap_used, reason = "a test ends at once")]
 
 mod support;
 
@@ -85,8 +86,6 @@ fn a_library_that_is_missing_or_another_is_named() {
     assert!(matches!(Runtime::load(&other), Err(InferenceError::LibraryFixed { .. })));
 }
 
-/// The demo's own junction is drawn, not filmed; a detector trained on photographs need not see its vehicles, so
-/// what is checked is that every class it can give is one of ours and every box lies in the frame.
 #[test]
 fn boxes_lie_in_the_frame() {
     let mut detector = Detector::new(
@@ -105,7 +104,7 @@ fn boxes_lie_in_the_frame() {
     let noise = frame(size, source, noise.take(640 * 360 * 3).collect());
     let found = detector.detect(&[&noise]).unwrap().remove(0);
     assert!(!found.is_empty());
-    assert!(found.windows(2).all(|pair| pair[0].class != pair[1].class || pair[0].score >= pair[1].score));
+    assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score));
     for detection in &found {
         assert!(VehicleClass::ALL.contains(&detection.class));
         let b = detection.bbox;

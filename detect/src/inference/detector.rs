@@ -115,6 +115,17 @@ impl Detector {
         Ok(found)
     }
 
+    /// One run of the session on a full batch of whatever the buffers hold, the output not read: the ceiling that
+    /// [`Detector::detect`] is measured against.
+    pub fn run_alone(&mut self) -> Result<(), InferenceError> {
+        let engine = |source| InferenceError::Engine { model: self.version.clone(), doing: "run", source };
+        let SizePx { w, h } = self.input.size;
+        let shape = [self.slots, 3, h as usize, w as usize];
+        let tensor = TensorRef::from_array_view((shape, &self.tensor[..])).map_err(engine)?;
+        self.session.run(ort::inputs![tensor]).map_err(engine)?;
+        Ok(())
+    }
+
     fn run(&mut self, frames: &[&Frame]) -> Result<Vec<Vec<Detection>>, InferenceError> {
         let placements = frames.iter().map(|frame| self.place(frame)).collect::<Result<Vec<_>, _>>()?;
         let share = self.preprocess.len();
@@ -170,14 +181,14 @@ impl Detector {
 }
 
 fn open(runtime: &Runtime, model: &VerifiedModel, threads: usize) -> ort::Result<Session> {
-    Ok(Session::builder(&runtime.environment)?
+    Session::builder(&runtime.environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(threads)?
         .with_inter_threads(1)?
         // The machine's other threads decode; a worker that waits must not burn a core.
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
-        .commit_from_memory(&model.bytes)?)
+        .commit_from_memory(&model.bytes)
 }
 
 /// `batch × rest` of 32-bit floats, one of it, and for the input under its name.

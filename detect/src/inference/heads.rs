@@ -26,54 +26,71 @@ struct Anchor {
     stride: f32,
 }
 
+/// One of the model's classes that means one of ours.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    index: usize,
+    class: VehicleClass,
+}
+
+/// Edges in input pixels: left, top, right, bottom.
+type Edges = [f32; 4];
+
 /// Reads one picture's rows.
 #[derive(Debug)]
 pub(super) struct Reader {
     head: Head,
     anchors: Vec<Anchor>,
-    /// The model's class and ours.
-    classes: Vec<(usize, VehicleClass)>,
-    confidence: f32,
+    wanted: Vec<Wanted>,
+    least: f32,
 }
 
 impl Reader {
-    pub(super) fn new(entry: &ModelEntry, confidence: f32) -> Self {
-        let classes =
-            entry.classes.iter().flat_map(|(class, indices)| indices.iter().map(move |index| (*index, *class)));
+    /// `least`: the score from which a class counts.
+    pub(super) fn new(entry: &ModelEntry, least: f32) -> Self {
+        let wanted = entry.classes.iter().flat_map(|(class, indices)| {
+            indices.iter().map(move |index| Wanted { index: *index, class: *class })
+        });
         Self {
             head: entry.head.clone(),
             anchors: anchors(entry.head.strides(), entry.input.size),
-            classes: classes.collect(),
-            confidence,
+            wanted: wanted.collect(),
+            least,
         }
     }
 
-    /// Candidates at or above the confidence. `output` holds [`Head::anchors`] × [`Head::columns`] finite numbers.
+    /// All that reaches the least score. One place may be of several classes: rider and motorcycle are. The model's
+    /// other classes are not asked: a lorry that looks a little more like a train is still a lorry.
+    ///
+    /// `output` holds [`Head::anchors`] × [`Head::columns`] finite numbers.
     pub(super) fn read(&self, output: &[f32]) -> Vec<Candidate> {
-        let rows = output.chunks_exact(self.head.columns()).zip(&self.anchors);
-        match self.head {
-            Head::Yolox { .. } => {
-                rows.filter_map(|(row, anchor)| yolox::read(row, *anchor, &self.classes, self.confidence)).collect()
-            }
-            Head::Nanodet { classes, bins, .. } => rows
-                .filter_map(|(row, anchor)| {
+        let mut found = Vec::new();
+        for (row, anchor) in output.chunks_exact(self.head.columns()).zip(&self.anchors) {
+            match self.head {
+                Head::Yolox { .. } => {
+                    let scores = |index| yolox::score(row, index);
+                    self.gather(&mut found, scores, || yolox::edges(row, *anchor));
+                }
+                Head::Nanodet { classes, bins, .. } => {
                     let (scores, distances) = row.split_at(classes);
-                    nanodet::read(scores, distances, bins, *anchor, &self.classes, self.confidence)
-                })
-                .collect(),
+                    self.gather(&mut found, |index| scores[index], || nanodet::edges(distances, bins, *anchor));
+                }
+            }
+        }
+        found
+    }
+
+    /// Edges are worked out only where a class counts, and once.
+    fn gather(&self, found: &mut Vec<Candidate>, score: impl Fn(usize) -> f32, edges: impl Fn() -> Edges) {
+        let mut known = None;
+        for Wanted { index, class } in &self.wanted {
+            let score = score(*index);
+            if score >= self.least {
+                let [left, top, right, bottom] = *known.get_or_insert_with(&edges);
+                found.push(Candidate { class: *class, score, left, top, right, bottom });
+            }
         }
     }
-}
-
-/// The best of our classes by the model's `scores`. Other classes of the model are not asked: a lorry that looks a
-/// little more like a train is still a lorry.
-fn best(scores: &[f32], classes: &[(usize, VehicleClass)]) -> (VehicleClass, f32) {
-    classes.iter().map(|(index, class)| (*class, scores[*index])).fold(
-        (VehicleClass::Car, f32::NEG_INFINITY),
-        |best, next| {
-            if next.1 > best.1 { next } else { best }
-        },
-    )
 }
 
 fn anchors(strides: &[u32], input: SizePx) -> Vec<Anchor> {
@@ -98,9 +115,24 @@ mod tests {
     }
 
     #[test]
-    fn only_mapped_classes_are_asked() {
-        let classes = [(2, VehicleClass::Car), (7, VehicleClass::Truck)];
-        let scores = [0.0, 0.0, 0.3, 0.0, 0.0, 0.0, 0.9, 0.4];
-        assert_eq!(best(&scores, &classes), (VehicleClass::Truck, 0.4));
+    fn one_place_may_be_of_several_classes() {
+        let wanted = |index, class| Wanted { index, class };
+        let reader = Reader {
+            head: Head::Nanodet { strides: vec![16], classes: 4, bins: 2 },
+            anchors: anchors(&[16], SizePx { w: 32, h: 16 }),
+            wanted: vec![
+                wanted(0, VehicleClass::Pedestrian),
+                wanted(2, VehicleClass::Motorcycle),
+                wanted(3, VehicleClass::Car),
+            ],
+            least: 0.5,
+        };
+        // Class 1 is none of ours. Equal logits: half a stride to each side.
+        let row = |scores: [f32; 4]| [&scores[..], &[0.0; 8]].concat();
+        let output = [row([0.6, 0.9, 0.5, 0.4]), row([0.4, 0.9, 0.1, 0.5])].concat();
+        let found = reader.read(&output);
+        let seen: Vec<_> = found.iter().map(|c| (c.class, c.score, c.left, c.right)).collect();
+        use VehicleClass::{Car, Motorcycle, Pedestrian};
+        assert_eq!(seen, [(Pedestrian, 0.6, 0.0, 16.0), (Motorcycle, 0.5, 0.0, 16.0), (Car, 0.5, 16.0, 32.0)]);
     }
 }

@@ -32,7 +32,7 @@ pub struct ModelEntry {
     pub input: InputSpec,
     /// How its output is read.
     pub head: Head,
-    /// Detections below this score are dropped, 0 to 1.
+    /// Detections below this score are not given out, 0 to 1. Low: the tracker decides what weak ones are worth.
     pub confidence: f32,
     /// How doubles are removed.
     pub nms: Nms,

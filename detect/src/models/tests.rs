@@ -54,7 +54,7 @@ fn a_bad_key_is_named_with_its_line() {
 #[test]
 fn senseless_values_are_refused_with_key_and_finding() {
     for (from, to, key) in [
-        ("confidence = 0.35", "confidence = 35", "model.nanodet-g.confidence"),
+        ("confidence = 0.2", "confidence = 35", "model.nanodet-g.confidence"),
         ("size = [640, 480]", "size = [640, 470]", "model.nanodet-g.input.size"),
         ("std = [57.375,", "std = [0,", "model.nanodet-g.input.std"),
         ("iou = 0.5", "iou = 0.0", "model.nanodet-g.nms.iou"),
