@@ -178,8 +178,7 @@ mod tests {
     fn a_new_size_in_mid_stream_is_followed() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/junction/main.mp4");
         let limits = RingLimits { seconds: 60.0, bytes: 64 << 20 };
-        let mut file =
-            FileCamera::open(&path, CameraId::new("file").unwrap(), None, plan(0.5), limits).unwrap();
+        let mut file = FileCamera::open(&path, CameraId::new("file").unwrap(), None, plan(0.5), limits).unwrap();
         while file.info().frames_read < 10 && file.next().unwrap().is_some() {}
         let start = file.info().start.utc;
         let large = file.ring().cut(start, start.plus_s(0.4)).unwrap().packets().to_vec();

@@ -70,6 +70,7 @@ impl Camera {
                 counters: Arc::clone(&counters),
                 ring: (role == evidence).then(|| ring.clone()),
                 queue: if role == analysed { queue.take() } else { None },
+                session: 0,
             };
             sessions.spawn_on(task.run(stopped.clone()), runtime);
         }

@@ -3,6 +3,9 @@
 //! Every packet has a media time `m` (RTP time stamp, seconds since the session began) and a receive time `r` on this
 //! machine's clock. A sender report (RFC 3550 section 6.4.1) pairs a media time with the camera's own clock.
 //!
+//! When media time and receive time part by more than [`PARTING_S`] from one packet to the next (a camera that restarted its
+//! encoder), nothing known so far holds: [`Clock::has_parted`] says so and the caller begins a new clock.
+//!
 //! - **Receive base** `R` = minimum of `r − m` over the last [`WINDOW_S`]. The minimum, because network and encoder
 //!   only ever add delay: the least delayed packet is nearest to the truth, and the jitter of the others drops out.
 //! - **Camera base** `C` = camera clock − media time of the newest trusted sender report.
@@ -12,7 +15,7 @@
 //! Capture time is `m + C` with a trusted report (source `sender_report`), else `m + R` (source `receive`).
 //!
 //! A report is not trusted when it says no time (0, or before 2000: a camera that lost its clock starts in 1970), or
-//! when it disagrees with ours by more than [`MAX_OFFSET_S`].
+//! when it disagrees with ours by more than [`MAX_OFFSET_S`] (a camera that sends its local time).
 //!
 //! Error (half width, milliseconds), relative to this machine's clock, whose own error NTP has to keep small:
 //! - `sender_report`: `|C − R|` + the spread of `C` over the window + [`STAMP_ERROR_MS`]. One of the two clocks may be
@@ -38,6 +41,8 @@ pub const STAMP_ERROR_MS: f64 = 40.0;
 /// Allowance for a camera's encoder and the network when only receive times are known, milliseconds. An assumption,
 /// not a measurement.
 pub const DELAY_ALLOWANCE_MS: f64 = 500.0;
+/// Media time that runs away from receive time by more than this between two packets was restarted, seconds.
+pub const PARTING_S: f64 = 5.0;
 /// A base further off than this is jumped to at once, seconds.
 pub const JUMP_S: f64 = 2.0;
 
@@ -54,11 +59,20 @@ pub struct Clock {
     distrusted: Option<String>,
     /// Base in use, and the media time at which it was last moved.
     base: Option<(f64, f64)>,
+    /// Media and receive time of the last packet.
+    last: Option<(f64, f64)>,
 }
 
 impl Clock {
+    /// Whether a packet's media time does not follow from the one before it.
+    #[must_use]
+    pub fn has_parted(&self, media_s: f64, received: UtcUs) -> bool {
+        self.last.is_some_and(|(media, at)| ((media_s - media) - (seconds(received) - at)).abs() > PARTING_S)
+    }
+
     /// Time of a packet with media time `media_s` that began to arrive at `received`.
     pub fn packet(&mut self, media_s: f64, received: UtcUs) -> CaptureTime {
+        self.last = Some((media_s, seconds(received)));
         self.received.push(media_s, seconds(received) - media_s);
         let (target, source, error_ms) = match (self.camera_base(), self.received.min()) {
             (Some(camera), Some(receive)) => {
@@ -66,9 +80,7 @@ impl Clock {
                 let error_ms = ((camera - receive).abs() + spread) * 1e3 + STAMP_ERROR_MS;
                 (camera, TimeSource::SenderReport, error_ms)
             }
-            (_, receive) => {
-                (receive.unwrap_or(seconds(received) - media_s), TimeSource::Receive, DELAY_ALLOWANCE_MS)
-            }
+            (_, receive) => (receive.unwrap_or(seconds(received) - media_s), TimeSource::Receive, DELAY_ALLOWANCE_MS),
         };
         let base = match self.base {
             Some((base, at)) if (target - base).abs() <= JUMP_S => {
@@ -236,6 +248,18 @@ mod tests {
         let last = feed(&mut clock, 0, 25 * 300, |i| 0.05 + i as f64 / 25.0 * 100e-6);
         let truth = START_S + (25.0 * 300.0 - 1.0) / 25.0;
         assert!(last.utc.since_s(utc(truth)) > 0.05 + 0.02, "300 s at 100 ppm are 30 ms, less one window: {last:?}");
+    }
+
+    #[test]
+    fn a_restarted_encoder_is_noticed_in_both_directions() {
+        let mut clock = Clock::default();
+        assert!(!clock.has_parted(7.0, utc(START_S)));
+        feed(&mut clock, 0, 2500, |_| 0.1);
+        let next = utc(START_S + 100.1);
+        assert!(!clock.has_parted(100.0, next));
+        assert!(!clock.has_parted(99.9, next), "frames may be reordered");
+        assert!(clock.has_parted(0.0, next) && clock.has_parted(5000.0, next));
+        assert!(!clock.has_parted(160.0, utc(START_S + 160.1)), "a pause is no restart");
     }
 
     #[test]

@@ -116,6 +116,8 @@ pub(crate) struct OpenStream {
 pub(crate) enum Item {
     Frame(retina::codec::VideoFrame),
     Rtcp(retina::rtcp::ReceivedCompoundPacket),
+    /// An RTP packet that could not be used; the session goes on. Why, in words.
+    Unusable(String),
 }
 
 impl OpenStream {
@@ -126,14 +128,12 @@ impl OpenStream {
     }
 
     async fn open_unbounded(source: &StreamSource, group: &Arc<SessionGroup>) -> Result<Self, SessionFault> {
-        let creds = source.login.as_ref().map(|login| Credentials {
-            username: login.user.clone(),
-            password: login.password.expose().to_owned(),
-        });
-        let options = SessionOptions::default()
-            .creds(creds)
-            .user_agent("stopline".to_owned())
-            .session_group(Arc::clone(group));
+        let creds = source
+            .login
+            .as_ref()
+            .map(|login| Credentials { username: login.user.clone(), password: login.password.expose().to_owned() });
+        let options =
+            SessionOptions::default().creds(creds).user_agent("stopline".to_owned()).session_group(Arc::clone(group));
         let fault = |e: retina::Error| classify(source, &e);
         let mut session = Session::describe(source.url.expose().clone(), options).await.map_err(fault)?;
         let (index, codec) = video_track(session.streams())?;
@@ -153,7 +153,13 @@ impl OpenStream {
                 Some(Ok(CodecItem::VideoFrame(frame))) => return Ok(Item::Frame(frame)),
                 Some(Ok(CodecItem::Rtcp(packet))) => return Ok(Item::Rtcp(packet)),
                 Some(Ok(_)) => {}
-                Some(Err(e)) => return Err(classify(&self.source, &e)),
+                Some(Err(e)) => {
+                    let fault = classify(&self.source, &e);
+                    return match fault {
+                        SessionFault::Broken { reason } if concerns_one_packet(&e) => Ok(Item::Unusable(reason)),
+                        fault => Err(fault),
+                    };
+                }
                 None => return Err(SessionFault::Ended),
             }
         }
@@ -190,6 +196,12 @@ fn video_track(streams: &[retina::client::Stream]) -> Result<(usize, Codec), Ses
     Err(SessionFault::NoVideo { came: if came.is_empty() { "no track".to_owned() } else { came.join(", ") } })
 }
 
+/// Whether an error is about the content of one RTP packet, after which the session can be read on, and not about the
+/// connection. Only the former name a stream in the message's context lines.
+fn concerns_one_packet(error: &retina::Error) -> bool {
+    error.to_string().contains("\nstream: ")
+}
+
 /// retina's errors cannot be told apart by type; the status code and the words of a failed connection can.
 fn classify(source: &StreamSource, error: &retina::Error) -> SessionFault {
     let text = error.to_string();
@@ -203,9 +215,7 @@ fn classify(source: &StreamSource, error: &retina::Error) -> SessionFault {
         Some(200..=299) => SessionFault::Broken { reason },
         Some(status) => SessionFault::Refused { status },
         None => match reason.strip_prefix("Unable to connect to RTSP server: ") {
-            Some(reason) => {
-                SessionFault::Unreachable { host: source.url.host_port(), reason: reason.to_owned() }
-            }
+            Some(reason) => SessionFault::Unreachable { host: source.url.host_port(), reason: reason.to_owned() },
             None => SessionFault::Broken { reason },
         },
     }

@@ -123,7 +123,10 @@ mod tests {
         assert_eq!((state(&health), health.report().reason.as_str()), ((CameraState::Online, 3), ""));
         health.set(StreamRole::Sub, CameraState::Stalled, "no frame for 2 s".into(), UtcUs(4));
         health.set(StreamRole::Main, CameraState::Offline, "gone".into(), UtcUs(5));
-        assert_eq!((state(&health), health.report().reason.as_str()), ((CameraState::Stalled, 4), "sub stream: no frame for 2 s"));
+        assert_eq!(
+            (state(&health), health.report().reason.as_str()),
+            ((CameraState::Stalled, 4), "sub stream: no frame for 2 s")
+        );
         health.frame(StreamRole::Main, UtcUs(9), Some(1.0), None);
         assert_eq!((health.report().last_frame, health.report().clock_error_ms), (Some(UtcUs(9)), None));
     }

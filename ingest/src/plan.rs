@@ -86,7 +86,7 @@ mod tests {
 
     fn admitted(source_fps: f64, max_fps: f64, jitter_s: f64) -> usize {
         let mut limit = RateLimit::new(max_fps);
-        let at = |i: usize| i as f64 / source_fps + if i % 2 == 0 { jitter_s } else { -jitter_s };
+        let at = |i: usize| i as f64 / source_fps + if i.is_multiple_of(2) { jitter_s } else { -jitter_s };
         (0..(source_fps * 10.0) as usize).filter(|i| limit.admit(at(*i))).count()
     }
 

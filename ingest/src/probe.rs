@@ -86,6 +86,7 @@ async fn look(source: &StreamSource, group: &Arc<SessionGroup>, timeout: Duratio
                 take_report(&mut clock, &packet);
                 reported = clock.offset_ms().is_some() || clock.distrusted().is_some();
             }
+            Item::Unusable(_) => {}
             Item::Frame(frame) => {
                 let media_s = frame.timestamp().elapsed_secs();
                 let received = UtcUs::from(SystemTime::from(frame.start_ctx().received_wall()));

@@ -201,6 +201,7 @@ impl FileCamera {
 
     /// The next frame in order of time; `None` at the end. A file that is cut short or broken gives the frames it
     /// has, then one error, then `None`.
+    #[expect(clippy::should_implement_trait, reason = "not an iterator: an error comes after frames, and once")]
     pub fn next(&mut self) -> Result<Option<Frame>, ReplayError> {
         loop {
             if let Some(frame) = self.ready.pop_front() {

@@ -119,8 +119,7 @@ impl Ring {
     /// An empty ring.
     #[must_use]
     pub fn new(limits: RingLimits) -> Self {
-        let inner =
-            Inner { limits, packets: VecDeque::new(), bytes: 0, newest: None, ended: false, given_up: 0 };
+        let inner = Inner { limits, packets: VecDeque::new(), bytes: 0, newest: None, ended: false, given_up: 0 };
         Self(Arc::new(Mutex::new(inner)))
     }
 
@@ -226,8 +225,7 @@ mod tests {
     use crate::packet::{Codec, StreamFormat};
 
     fn packet(i: i64, key: bool, bytes: usize) -> Packet {
-        let format =
-            StreamFormat { codec: Codec::H264, extra_data: Bytes::new(), size: SizePx { w: 16, h: 16 } };
+        let format = StreamFormat { codec: Codec::H264, extra_data: Bytes::new(), size: SizePx { w: 16, h: 16 } };
         Packet {
             format: Arc::new(format),
             data: vec![0; bytes].into(),

@@ -188,7 +188,8 @@ mod tests {
 
     #[test]
     fn refusals_do_not_repeat_the_text() {
-        for bad in ["http://u:hunter2@h/", "rtsp://u:hunter2@", "rtsps://u:hunter2@h/", "hunter2", "rtsp://u:hunter2@h:0/"]
+        for bad in
+            ["http://u:hunter2@h/", "rtsp://u:hunter2@", "rtsps://u:hunter2@h/", "hunter2", "rtsp://u:hunter2@h:0/"]
         {
             let reason = StreamUrl::parse(bad).unwrap_err();
             assert!(!reason.contains("hunter2"), "{reason}");

@@ -19,7 +19,7 @@ use crate::{
     connect::{Item, OpenStream, SessionError, SessionFault},
     counters::Counters,
     health::Health,
-    packet::Packet,
+    packet::{Packet, StreamFormat},
     ring::Ring,
 };
 
@@ -49,30 +49,28 @@ pub(crate) struct StreamTask {
     pub(crate) ring: Option<Ring>,
     /// Where packets go to be decoded, on one of the streams.
     pub(crate) queue: Option<PacketQueue>,
+    /// Numbers the stretches of comparable media time: sessions, and restarts of the camera's time stamps within one.
+    pub(crate) session: u32,
 }
 
 impl StreamTask {
     /// Until told to stop, or the sender of that is gone.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut pauses = Pauses::default();
-        for session in 0_u32.. {
+        loop {
             let started = Instant::now();
             let ended = tokio::select! {
                 biased;
                 () = told(&mut stop) => return,
-                ended = AssertUnwindSafe(self.session(session)).catch_unwind() => ended,
+                ended = AssertUnwindSafe(self.session()).catch_unwind() => ended,
             };
             let fault = ended.unwrap_or_else(|_| {
                 Counters::add(&self.counters.panics, 1);
                 SessionFault::Broken { reason: "an internal fault (panic) in reading the stream".to_owned() }
             });
             let pause = pauses.next(&fault, started.elapsed());
-            let error = SessionError {
-                camera: self.camera.clone(),
-                role: self.role,
-                url: self.source.url.clone(),
-                fault,
-            };
+            let error =
+                SessionError { camera: self.camera.clone(), role: self.role, url: self.source.url.clone(), fault };
             tracing::warn!(camera = %self.camera, role = %self.role, pause_ms = pause.as_millis() as u64, "{error}");
             self.set(CameraState::Offline, error.fault.to_string());
             tokio::select! {
@@ -85,20 +83,22 @@ impl StreamTask {
     }
 
     /// One session, to its end.
-    async fn session(&mut self, number: u32) -> SessionFault {
-        match self.try_session(number).await {
+    async fn session(&mut self) -> SessionFault {
+        match self.try_session().await {
             Ok(never) => match never {},
             Err(fault) => fault,
         }
     }
 
-    async fn try_session(&mut self, session: u32) -> Result<std::convert::Infallible, SessionFault> {
+    async fn try_session(&mut self) -> Result<std::convert::Infallible, SessionFault> {
         let mut stream = OpenStream::open(&self.source, &self.group).await?;
         let mut clock = Clock::default();
         let mut format = None;
         let mut last_frame = Instant::now();
         let mut state = CameraState::Connecting;
         let mut distrusted = None;
+        let mut unusable = 0_u64;
+        self.session += 1;
         self.set(state, "connected, waiting for the first frame".to_owned());
         loop {
             let patience = if state == CameraState::Stalled { RECONNECT_AFTER } else { STALL_AFTER };
@@ -127,6 +127,14 @@ impl StreamTask {
                     }
                     continue;
                 }
+                Item::Unusable(why) => {
+                    Counters::add(&self.counters.lost, 1);
+                    if unusable == 0 {
+                        tracing::warn!(camera = %self.camera, role = %self.role, "a packet cannot be used: {why}");
+                    }
+                    unusable += 1;
+                    continue;
+                }
             };
             if frame.has_new_parameters() || format.is_none() {
                 format = stream.format().map(Arc::new);
@@ -139,31 +147,38 @@ impl StreamTask {
             }
             // Without parameter sets nothing can be decoded; they come before the first key frame at the latest.
             if let Some(format) = &format {
-                self.pass_on(session, frame, format, &mut clock);
+                self.pass_on(frame, format, &mut clock, std::mem::take(&mut unusable) > 0);
             }
         }
     }
 
     fn pass_on(
         &mut self,
-        session: u32,
         frame: retina::codec::VideoFrame,
-        format: &Arc<crate::packet::StreamFormat>,
+        format: &Arc<StreamFormat>,
         clock: &mut Clock,
+        damaged: bool,
     ) {
         let media_s = frame.timestamp().elapsed_secs();
+        let loss = frame.loss();
         let begun = UtcUs::from(SystemTime::from(frame.start_ctx().received_wall()));
+        if clock.has_parted(media_s, begun) {
+            tracing::warn!(camera = %self.camera, role = %self.role, "the camera restarted its time stamps");
+            *clock = Clock::default();
+            self.session += 1;
+        }
         let time = clock.packet(media_s, begun);
         let packet = Packet {
             format: Arc::clone(format),
             key: frame.is_random_access_point(),
-            session,
+            session: self.session,
             media_us: (media_s * 1e6).round() as i64,
             time,
             received: Some(frame.end_ctx().received()),
-            after_loss: frame.loss() > 0,
+            after_loss: damaged || loss > 0,
             data: frame.into_data().into(),
         };
+        Counters::add(&self.counters.lost, u64::from(loss));
         Counters::add(&self.counters.received, 1);
         Counters::add(&self.counters.bytes, packet.data.len() as u64);
         self.health.frame(self.role, begun, time.error_ms, clock.offset_ms());
@@ -202,7 +217,8 @@ struct Pauses {
 impl Pauses {
     /// The pause before the next try, after a session that lasted `lasted` and ended with `fault`.
     fn next(&mut self, fault: &SessionFault, lasted: Duration) -> Duration {
-        if lasted >= PROVEN_AFTER && !matches!(fault, SessionFault::NoAnswer { .. } | SessionFault::Unreachable { .. }) {
+        if lasted >= PROVEN_AFTER && !matches!(fault, SessionFault::NoAnswer { .. } | SessionFault::Unreachable { .. })
+        {
             self.failures = 0;
         }
         let mean = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16));

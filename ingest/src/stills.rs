@@ -83,10 +83,8 @@ fn decode_group(
 ) -> Result<(), StillError> {
     wanted.sort_unstable();
     wanted.dedup();
-    let undecodable = |index: usize, reason: String| StillError::Undecodable {
-        at: packets[index - base].time.utc,
-        reason,
-    };
+    let undecodable =
+        |index: usize, reason: String| StillError::Undecodable { at: packets[index - base].time.utc, reason };
     let first_wanted = wanted[0];
     let mut decoder = Decoder::open(&packets[0].format).map_err(|e| undecodable(first_wanted, e.to_string()))?;
     let mut converter = Converter::default();

@@ -1,4 +1,5 @@
 //! Cameras over RTSP: a real server on loopback, with the rendered junction sample.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     io::{BufRead, BufReader},
@@ -29,22 +30,51 @@ struct Server {
 }
 
 impl Server {
+    /// Cameras out of the ordinary: `/jpeg`, `/sound` and `/h265`.
+    fn odd() -> Self {
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/odd_cameras.py"));
+        let (child, ready) = Self::spawn(&mut command);
+        let port = u16::try_from(ready["port"].as_u64().unwrap()).unwrap();
+        Self { child, port, main: String::new(), sub: String::new() }
+    }
+
+    fn spawn(command: &mut Command) -> (Child, serde_json::Value) {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3; run `make setup`");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready = serde_json::from_str(&line)
+            .unwrap_or_else(|e| panic!("the simulator said {line:?}: {e}; run `make setup`"));
+        (child, ready)
+    }
+
     fn start(port: u16, login: bool) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let clip = |name: &str| root.join("fixtures/junction").join(name).display().to_string();
         let mut command = Command::new("/usr/bin/python3");
-        command.arg(root.join("simulator/rtsp_cameras.py")).args(["--port", &port.to_string(), "--exit-with-parent"]);
+        command.arg(root.join("simulator/rtsp_cameras.py")).args([
+            "--port",
+            &port.to_string(),
+            "--exit-on-stdin-close",
+        ]);
         command.args(["--camera", &format!("gate={},{}", clip("main.mp4"), clip("sub.mp4"))]);
         if login {
             command.args(["--user", "viewer", "--password", PASSWORD]);
         }
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("python3; run `make setup`");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: serde_json::Value =
-            serde_json::from_str(&line).unwrap_or_else(|e| panic!("the simulator said {line:?}: {e}; run `make setup`"));
+        let (child, ready) = Self::spawn(&mut command);
         let url = |role: &str| ready["cameras"]["gate"][role].as_str().unwrap().to_owned();
-        Self { port: u16::try_from(ready["port"].as_u64().unwrap()).unwrap(), main: url("main"), sub: url("sub"), child }
+        Self {
+            port: u16::try_from(ready["port"].as_u64().unwrap()).unwrap(),
+            main: url("main"),
+            sub: url("sub"),
+            child,
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     fn kill(&mut self) {
@@ -123,7 +153,10 @@ async fn frames_evidence_and_reconnection() {
     let mut before: Option<Frame> = None;
     for _ in 0..20 {
         let now = frame(&hub).await;
-        assert_eq!((now.role, now.source, now.image.size), (StreamRole::Sub, SizePx { w: 640, h: 360 }, SizePx { w: 640, h: 360 }));
+        assert_eq!(
+            (now.role, now.source, now.image.size),
+            (StreamRole::Sub, SizePx { w: 640, h: 360 }, SizePx { w: 640, h: 360 })
+        );
         assert_eq!((now.crops[0].x, now.crops[0].y, now.crops[0].image.size), (320, 180, SizePx { w: 64, h: 36 }));
         assert!(now.received.is_some());
         if let Some(before) = &before {
@@ -157,6 +190,14 @@ async fn frames_evidence_and_reconnection() {
     let frames: Vec<_> = decoded.lines().filter(|line| !line.is_empty()).collect();
     assert!(frames[0].starts_with('1'), "{decoded}");
     assert_eq!(frames.len(), info.packets, "{decoded}");
+
+    // The server falls silent without closing, and goes on.
+    server.signal("STOP");
+    let silent = until(&camera, "the stall", |s| s.state == CameraState::Stalled).await;
+    assert!(silent.reason.contains("no frame for 2 s"), "{}", silent.reason);
+    server.signal("CONT");
+    let again = until(&camera, "the end of the stall", |s| s.state == CameraState::Online).await;
+    assert_eq!(again.counters.reconnects, 0, "{again:?}");
 
     // The server goes away and comes back.
     server.kill();
@@ -236,5 +277,48 @@ async fn a_camera_that_says_nothing_stalls_out() {
     let camera = start(streams(json, None), hub.mailbox(&gate(), 1.0));
     let status = until(&camera, "giving up", |s| s.state == CameraState::Offline).await;
     assert!(status.reason.contains("within 10 s; came none"), "{}", status.reason);
+    camera.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unusual_cameras_are_taken_or_refused_with_the_reason() {
+    let server = Server::odd();
+    let at = |path: &str| {
+        let url = format!("rtsp://127.0.0.1:{}/{path}", server.port);
+        streams(serde_json::json!({"main": {"url": url}}), None)
+    };
+    let probe = async |path: &str| probe(&gate(), &at(path), PATIENCE).await.remove(&StreamRole::Main).unwrap();
+    let jpeg = probe("jpeg").await.unwrap_err();
+    assert_eq!(jpeg.fault, SessionFault::UnsupportedCodec { came: "jpeg".into() });
+    let sound = probe("sound").await.unwrap_err().fault;
+    assert!(matches!(&sound, SessionFault::NoVideo { came } if came.contains("audio (pcma)")), "{sound}");
+
+    // H.265, analysed and kept by the same stream.
+    let hub = Hub::new();
+    let camera = start(at("h265"), hub.mailbox(&gate(), 1.0));
+    let first = frame(&hub).await;
+    assert_eq!((first.role, first.source), (StreamRole::Main, SizePx { w: 320, h: 240 }));
+    let ring = camera.evidence_ring();
+    while !ring.covers(first.time.utc.plus_s(1.0)) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let cut = ring.cut(first.time.utc, first.time.utc.plus_s(1.0)).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let clip = dir.path().join("clip.mp4");
+    let info = cut.write_mp4(&clip).unwrap();
+    assert_eq!(info.codec, Codec::H265);
+    let mut again = stopline_ingest::replay::FileCamera::open(
+        &clip,
+        gate(),
+        None,
+        AnalysePlan { fit: SizePx { w: 320, h: 240 }, max_fps: 0.0, crops: Vec::new() },
+        RingLimits { seconds: 1.0, bytes: 1 << 20 },
+    )
+    .unwrap();
+    let mut frames = 0;
+    while again.next().unwrap().is_some() {
+        frames += 1;
+    }
+    assert_eq!(frames, info.packets);
     camera.stop().await;
 }

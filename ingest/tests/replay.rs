@@ -1,4 +1,5 @@
 //! Files as cameras, clips and stills, on the rendered junction sample.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -72,7 +73,10 @@ fn every_frame_and_the_same_twice() {
     let (first, all, info) = run();
     assert_eq!(all.len(), 188);
     assert_eq!((info.codec, info.size, info.frames_decoded), (Codec::H264, SizePx { w: 640, h: 360 }, 188));
-    assert_eq!((info.start.utc, info.start.source, info.start.error_ms), (NOMINAL_START, TimeSource::FileNominal, None));
+    assert_eq!(
+        (info.start.utc, info.start.source, info.start.error_ms),
+        (NOMINAL_START, TimeSource::FileNominal, None)
+    );
     for (i, frame) in all.iter().enumerate() {
         assert_eq!(frame.seq, i as u64);
         assert!((frame.media_s - i as f64 * 0.08).abs() < 1e-6, "{} at {}", frame.seq, frame.media_s);
@@ -163,7 +167,8 @@ fn a_clip_is_cut_at_a_key_frame_and_plays() {
     // The very bytes of the file: compared as FFmpeg hashes packets.
     let hash = |path: &Path| {
         let path = path.to_str().unwrap();
-        let args = ["-v", "error", "-show_data_hash", "md5", "-show_entries", "packet=data_hash", "-of", "csv=p=0", path];
+        let args =
+            ["-v", "error", "-show_data_hash", "md5", "-show_entries", "packet=data_hash", "-of", "csv=p=0", path];
         tool("ffprobe", &args).lines().map(str::to_owned).collect::<Vec<_>>()
     };
     let (clip, whole) = (hash(&path), hash(&sample("main.mp4")));
@@ -304,7 +309,8 @@ fn h265_and_old_containers_work_too() {
             let clip = dir.path().join("clip.mp4");
             let info = file.ring().cut(start.plus_s(0.7), start.plus_s(1.4)).unwrap().write_mp4(&clip).unwrap();
             let out = clip.to_str().unwrap();
-            let count = ["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", out];
+            let count =
+                ["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", out];
             assert_eq!(tool("ffprobe", &count).trim(), info.packets.to_string());
         }
     }

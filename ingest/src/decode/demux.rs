@@ -58,9 +58,7 @@ pub(crate) struct FilePacket {
 impl Demuxer {
     pub(crate) fn open(path: &Path) -> Result<Self, OpenFault> {
         super::quiet();
-        // `file:` keeps FFmpeg from taking a name with a colon for a protocol.
-        let mut name = std::ffi::OsString::from("file:");
-        name.push(path);
+        let name = super::file_url(path).map_err(OpenFault::NotReadable)?;
         let input = ffmpeg::format::input(&name).map_err(|e| OpenFault::NotReadable(Fault(e)))?;
         let stream = input.streams().best(ffmpeg::media::Type::Video).ok_or(OpenFault::NoVideo)?;
         let codec: Codec = params::known_codec(stream.parameters().id()).map_err(OpenFault::Codec)?;

@@ -18,6 +18,15 @@ pub(crate) use scale::Converter;
 #[error("{0}")]
 pub(crate) struct Fault(#[from] pub(crate) ffmpeg_next::Error);
 
+/// `path` as FFmpeg takes it. `file:` keeps it from taking a name with a colon for a protocol; a name that is not UTF-8
+/// would make `ffmpeg-next` panic.
+fn file_url(path: &std::path::Path) -> Result<String, Fault> {
+    match path.to_str() {
+        Some(text) if !text.contains('\0') => Ok(format!("file:{text}")),
+        _ => Err(Fault(ffmpeg_next::Error::Other { errno: ffmpeg_next::error::EINVAL })),
+    }
+}
+
 /// FFmpeg writes to standard error by itself; all it has to say we say with camera and stream.
 fn quiet() {
     static ONCE: std::sync::Once = std::sync::Once::new();

@@ -28,9 +28,7 @@ pub(crate) fn write_mp4<'a>(
     packets: impl Iterator<Item = MuxPacket<'a>>,
 ) -> Result<(), Fault> {
     super::quiet();
-    let mut name = std::ffi::OsString::from("file:");
-    name.push(path);
-    let mut output = ffmpeg::format::output_as(&name, "mp4")?;
+    let mut output = ffmpeg::format::output_as(&super::file_url(path)?, "mp4")?;
     {
         let mut stream = output.add_stream(ffmpeg::encoder::find(ffmpeg::codec::Id::None))?;
         stream.set_parameters(params::parameters(format)?);

@@ -1,9 +1,12 @@
 //! Decoded pictures to packed BGR: whole frames at the detector's size, parts at full size.
 //!
-//! Flags, measured on 1280×720 → 640×360, see `examples/decode_rate.rs`: bilinear (which swscale widens to average
-//! over all source pixels when it makes a picture smaller, as `SWS_AREA` does). The matrix (BT.601 or BT.709) and range
-//! of the stream are told to swscale, which otherwise takes everything for BT.601 limited and shifts the colours of a
-//! signal head.
+//! Bilinear, which swscale widens to a triangle over all source pixels when it makes a picture smaller. Measured on
+//! 1280×720 → 640×360: bilinear 0.87 ms, area 0.96, bicubic 0.98, fast bilinear 0.74 but with visible aliasing.
+//! At equal size any flag takes the same direct converter (0.09 ms at 640×360); `ACCURATE_RND` would leave that path
+//! and cost five times as much for a fifth of a grey level.
+//!
+//! The matrix (BT.601 or BT.709) and range of the stream are told to swscale, which otherwise takes everything for BT.601
+//! limited and shifts the colours of a signal head.
 #![allow(unsafe_code)]
 
 use ffmpeg_next::{
@@ -84,7 +87,7 @@ impl Converter {
             _ => ffi::SWS_CS_ITU601,
         };
         let full_range = frame.color_range() == color::Range::JPEG;
-        let job = Job { pixel: frame.format(), from, to, matrix: matrix as i32, full_range };
+        let job = Job { pixel: frame.format(), from, to, matrix, full_range };
         let at = match self.contexts.iter().position(|(known, ..)| *known == job) {
             Some(at) => at,
             None => {
@@ -102,9 +105,8 @@ impl Converter {
 }
 
 fn context(job: Job) -> Result<Context, Fault> {
-    let flags = if job.from == job.to { Flags::POINT | Flags::ACCURATE_RND } else { Flags::BILINEAR };
-    let mut context =
-        Context::get(job.pixel, job.from.w, job.from.h, Pixel::BGR24, job.to.w, job.to.h, flags)?;
+    let (from, to) = (job.from, job.to);
+    let mut context = Context::get(job.pixel, from.w, from.h, Pixel::BGR24, to.w, to.h, Flags::BILINEAR)?;
     const FIXED_POINT_ONE: i32 = 1 << 16;
     // SAFETY: the context is live and ours alone; the coefficient tables are static in swscale. A negative answer means
     // that this pair of formats has no matrix to set (it is RGB already), which is fine.
