@@ -241,7 +241,7 @@ impl Statement {
         // By file, because the parser of inline data drops leading bytes that look like white space.
         let file = ffi::memory_file().and_then(|mut file| file.write_all(data).map(|()| file));
         let file = file.map_err(|error| Failure::new(1002, "UNKNOWN_EXCEPTION", format_args!("memfd: {error}")))?;
-        let sql = insert.from_file(&ffi::path_of(&file), *encoding);
+        let sql = insert.reading_file(&ffi::path_of(&file), *encoding);
         Ok((run(sql.as_bytes(), &self.params)?, self.format.clone()))
     }
 

@@ -124,7 +124,7 @@ impl InsertData {
     }
 
     /// The same INSERT reading `path` instead. `compression` is the engine's name of the file's encoding.
-    pub(super) fn from_file(&self, path: &str, compression: Option<&str>) -> String {
+    pub(super) fn reading_file(&self, path: &str, compression: Option<&str>) -> String {
         let compression = compression.map(|name| format!(" COMPRESSION '{name}'")).unwrap_or_default();
         format!("{} FROM INFILE '{path}'{compression} {}", self.head, self.tail)
     }
@@ -158,12 +158,12 @@ mod tests {
         let sql = b"INSERT INTO `a b`(`format`, x) SETTINGS k = 'FORMAT CSV' FORMAT RowBinary\n \n\x00";
         let insert = InsertData::find(sql).unwrap();
         assert_eq!(
-            insert.from_file("/f", None),
+            insert.reading_file("/f", None),
             "INSERT INTO `a b`(`format`, x)  FROM INFILE '/f' SETTINGS k = 'FORMAT CSV' FORMAT RowBinary"
         );
         assert_eq!(&sql[insert.data_at..], b" \n\x00", "only one line end belongs to the statement");
         let insert = InsertData::find(b"/* x */ insert into t -- format CSV\n format Native").unwrap();
-        assert!(insert.from_file("/f", Some("lz4")).contains("FROM INFILE '/f' COMPRESSION 'lz4' format Native"));
+        assert!(insert.reading_file("/f", Some("lz4")).contains("FROM INFILE '/f' COMPRESSION 'lz4' format Native"));
     }
 
     #[test]

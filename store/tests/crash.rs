@@ -1,0 +1,168 @@
+//! Processes killed at random: what was acknowledged is there, once.
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use common::{embedded, eventually, example, store};
+use stopline_store::{
+    Endpoint,
+    embedded::EmbeddedState,
+    evidence::verify,
+    queries::TableName,
+    ship::{ShipOptions, Shipper},
+    spool::{Spool, SpoolLimits},
+};
+
+/// A child that says what was acknowledged, until it is killed.
+struct Victim {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Victim {
+    fn start(job: &str, dir: &Path, endpoint: Option<&Endpoint>) -> Self {
+        let mut command = Command::new(example("crash_child"));
+        command.arg(job).arg(dir).stdout(Stdio::piped());
+        if let Some(endpoint) = endpoint {
+            command.env("STOPLINE_TEST_URL", &endpoint.url);
+            command.env("STOPLINE_TEST_USER", &endpoint.user);
+            command.env("STOPLINE_TEST_PASSWORD", &endpoint.password);
+        }
+        let mut child = command.spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Whole lines only: a line cut off by the kill was not acknowledged.
+            let mut out = out;
+            let mut line = String::new();
+            while out.read_line(&mut line).is_ok_and(|read| read > 0) && line.ends_with('\n') {
+                if sender.send(line.trim_end().to_owned()).is_err() {
+                    break;
+                }
+                line.clear();
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// Lets it acknowledge something, kills it after `delay` more, and gives all it acknowledged.
+    fn kill_after(mut self, delay: Duration) -> Vec<String> {
+        let first = self.lines.recv_timeout(Duration::from_secs(30));
+        let Ok(first) = first else { panic!("no acknowledgement: {:?}", self.child.wait()) };
+        let until = Instant::now() + delay;
+        let mut all = vec![first];
+        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            all.push(line);
+        }
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        all.extend(self.lines.iter());
+        all
+    }
+}
+
+/// 0 to `most_ms`, different at every run.
+fn random(most_ms: u32) -> Duration {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Duration::from_micros(u64::from(now.subsec_nanos() / 1000 % (most_ms * 1000)))
+}
+
+fn kill_9(pid: u32) {
+    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_killed_spool_keeps_what_it_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut acknowledged = BTreeSet::new();
+    for _ in 0..8 {
+        acknowledged.extend(Victim::start("spool", dir.path(), None).kill_after(random(150)));
+    }
+    let spool = Spool::open(dir.path(), SpoolLimits::default()).unwrap();
+    let mut there = BTreeSet::new();
+    let mut records = 0;
+    while let Some(batch) = spool.next_batch(10_000, u64::MAX).unwrap() {
+        records += batch.events.len();
+        there.extend(batch.events.iter().map(|spooled| format!("{} {}", spooled.event.kind(), spooled.event.id())));
+        spool.ack(&batch).unwrap();
+    }
+    let lost: Vec<_> = acknowledged.difference(&there).collect();
+    assert!(lost.is_empty(), "{} of {} lost", lost.len(), acknowledged.len());
+    assert_eq!(there.len(), records, "nothing twice");
+    assert_eq!(spool.stats().unwrap().aside, 0);
+    eprintln!("8 kills: {} acknowledged, {records} there", acknowledged.len());
+}
+
+#[test]
+fn killed_evidence_writers_leave_whole_packages_in_an_unbroken_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut acknowledged = BTreeSet::new();
+    for _ in 0..8 {
+        acknowledged.extend(Victim::start("evidence", dir.path(), None).kill_after(random(150)));
+    }
+    let root = dir.path().join("evidence");
+    for path in &acknowledged {
+        assert!(root.join(path).join("manifest.json").is_file(), "{path}");
+    }
+    let report = verify(&root, None).unwrap();
+    assert!(report.packages >= acknowledged.len() as u64);
+    eprintln!("8 kills: {} acknowledged, {} packages sound", acknowledged.len(), report.packages);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_shippers_and_engines_lose_and_double_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let chdb = embedded(&dir.path().join("chdb"));
+    let store = store(chdb.endpoint()).await;
+    let spool_dir = dir.path().join("spool");
+    let mut acknowledged = BTreeSet::new();
+    for round in 0..6 {
+        let victim = Victim::start("ship", &spool_dir, Some(chdb.endpoint()));
+        if round % 2 == 1 {
+            // The engine first, in the middle of inserts.
+            std::thread::sleep(random(300));
+            let restarts = chdb.status().restarts;
+            kill_9(chdb.status().pid.unwrap());
+            eventually("the engine is back", || {
+                chdb.status().restarts > restarts && chdb.status().state == EmbeddedState::Running
+            });
+        }
+        acknowledged.extend(victim.kill_after(random(400)));
+    }
+    assert_eq!(chdb.status().restarts, 3);
+    assert!(chdb.status().last_exit.unwrap().contains('9'), "the reason is kept");
+
+    let spool = Arc::new(Spool::open(&spool_dir, SpoolLimits::default()).unwrap());
+    let shipper = Shipper::start(spool.clone(), &store, ShipOptions::default()).unwrap();
+    assert!(shipper.drain(Duration::from_secs(60)), "{:?}", shipper.stats());
+    shipper.stop();
+
+    let mut there = BTreeSet::new();
+    for (table, kind) in [(TableName::Passages, "passage"), (TableName::Violations, "violation")] {
+        there.extend(store.ids(table).await.unwrap().iter().map(|id| format!("{kind} {id}")));
+    }
+    let lost: Vec<_> = acknowledged.difference(&there).collect();
+    assert!(lost.is_empty(), "{} of {} lost, first {:?}", lost.len(), acknowledged.len(), lost.first());
+    let mut rows = 0;
+    for count in store.counts().await.unwrap() {
+        assert_eq!(count.rows_final, count.unique, "{count:?}");
+        assert!(count.rows == count.unique || count.rows - count.unique <= 3 * 40, "{count:?}");
+        assert!(count.table != TableName::DeadLetters || count.rows == 0);
+        rows += count.rows;
+    }
+    assert_eq!(there.len() as u64, spool.stats().unwrap().next, "every event of the spool, once");
+    eprintln!(
+        "6 kills of the shipper, 3 of the engine: {} acknowledged, {} ids in ClickHouse, {rows} rows before collapsing",
+        acknowledged.len(),
+        there.len()
+    );
+    chdb.stop();
+}
