@@ -234,7 +234,7 @@ try {
       return { utc: violation.utc, text: document.querySelector('.facts').textContent };
     });
     const local = new Date(new Date(shown.utc).getTime() + 7 * 3600_000).toISOString();
-    const wanted = `${local.slice(11, 19)},${local.slice(20, 21)} ${local.slice(8, 10)}/${local.slice(5, 7)}/${local.slice(0, 4)}`;
+    const wanted = `${local.slice(11, 19)}.${local.slice(20, 21)} ${local.slice(8, 10)}/${local.slice(5, 7)}/${local.slice(0, 4)}`;
     assert.ok(shown.text.includes(wanted), `expected ${wanted} in ${shown.text}`);
   });
 

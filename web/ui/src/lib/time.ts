@@ -38,7 +38,7 @@ export function dateTime(utc: string | Date): string {
 /** The same with tenths of a second, as evidence needs it. */
 export function preciseTime(utc: string): string {
   const tenths = Math.floor((new Date(utc).getTime() % 1000) / 100);
-  return `${clock(utc)},${tenths} ${day(utc)}`;
+  return `${clock(utc)}.${tenths} ${day(utc)}`;
 }
 
 /** Whole days left until `utc`, 0 on the last day, negative when over. */

@@ -71,10 +71,10 @@ export const vi = {
   'class.pedestrian': 'Người đi bộ',
 
   'rule.red_light': 'Vượt đèn đỏ',
-  'rule.stop_line': 'Đè vạch dừng khi đèn đỏ',
+  'rule.stop_line': 'Lấn vạch dừng khi đèn đỏ',
   'rule.wrong_way': 'Đi ngược chiều',
   'rule.wrong_lane': 'Đi sai làn',
-  'rule.no_stopping': 'Dừng đỗ nơi cấm',
+  'rule.no_stopping': 'Dừng, đỗ nơi cấm',
   'rule.speed': 'Chạy quá tốc độ',
 
   'status.waiting': 'Chờ duyệt',
@@ -153,14 +153,14 @@ export const vi = {
   'review.manifest': 'Tải manifest',
   'review.model': 'Mô hình',
   'review.scene': 'Cấu hình cảnh',
-  'review.engine': 'Phiên bản luật máy',
+  'review.engine': 'Phiên bản quy tắc',
   'review.analysed': 'Tốc độ phân tích',
-  'review.degraded': 'Thấp hơn mức luật máy yêu cầu',
+  'review.degraded': 'Thấp hơn mức quy tắc yêu cầu',
   'review.history': 'Quyết định',
   'review.not_stored': 'Đã ghi nhận, đang chờ lưu bền; hệ thống tự gửi lại.',
 
   'obstacle.no_evidence': 'Không thể xác nhận: chưa có gói bằng chứng.',
-  'obstacle.shadow_rule': 'Không thể xác nhận: luật máy đang chạy thử.',
+  'obstacle.shadow_rule': 'Không thể xác nhận: quy tắc đang chạy thử.',
   'obstacle.nominal_time': 'Không thể xác nhận: thời gian chỉ là giả định.',
   'obstacle.time_error': 'Không thể xác nhận: sai số thời gian vượt mức cho phép.',
 
