@@ -1,0 +1,84 @@
+import { api, onSignedOut, Problem } from './api';
+import type { Camera, Health, Me, Right } from './types';
+import { listen, startLive, stopLive } from './live.svelte';
+
+/** Who is signed in, and what every page shows. */
+export const session = $state({
+  /** undefined: not known yet; null: nobody. */
+  me: undefined as Me | null | undefined,
+  cameras: [] as Camera[],
+  health: null as Health | null,
+  waiting: 0,
+  waitingMore: false,
+  error: null as unknown,
+});
+
+const REFRESH_MS = 5000;
+/** Enough to say "many": the strip counts no further. */
+const WAITING_COUNTED = 200;
+let timer: ReturnType<typeof setInterval> | undefined;
+
+export function may(right: Right): boolean {
+  return session.me?.rights.includes(right) ?? false;
+}
+
+export function enter(me: Me): void {
+  session.me = me;
+  session.error = null;
+  startLive();
+  void refresh();
+  void countWaiting();
+  clearInterval(timer);
+  timer = setInterval(() => {
+    if (!document.hidden) void refresh();
+  }, REFRESH_MS);
+}
+
+export function leave(): void {
+  session.me = null;
+  session.cameras = [];
+  session.health = null;
+  clearInterval(timer);
+  stopLive();
+}
+
+export async function findSession(): Promise<void> {
+  try {
+    enter(await api.me());
+  } catch (error) {
+    session.me = null;
+    session.error = error instanceof Problem && error.kind === 'not_signed_in' ? null : error;
+  }
+}
+
+async function refresh(): Promise<void> {
+  const [cameras, health] = await Promise.allSettled([api.cameras(), api.health()]);
+  if (session.me === null) return;
+  if (cameras.status === 'fulfilled') session.cameras = cameras.value;
+  session.health = health.status === 'fulfilled' ? health.value : null;
+}
+
+export async function countWaiting(): Promise<void> {
+  try {
+    const page = await api.cases({ status: 'waiting', limit: WAITING_COUNTED });
+    session.waiting = page.items.length;
+    session.waitingMore = page.next !== null;
+  } catch {
+    // The strip keeps the last count; the page that needs the cases says what is wrong.
+  }
+}
+
+export function cameraName(id: string): string {
+  return session.cameras.find((camera) => camera.camera === id)?.name ?? id;
+}
+
+onSignedOut(leave);
+
+let recount: ReturnType<typeof setTimeout> | undefined;
+
+function recountSoon(): void {
+  clearTimeout(recount);
+  recount = setTimeout(() => void countWaiting(), 1000);
+}
+
+listen({ violation: recountSoon, review: recountSoon, missed: recountSoon });
