@@ -20,8 +20,8 @@ use crate::signal::PhaseLog;
 const PASSAGE_FRAMES: u32 = 4;
 const PASSAGE_S: f64 = 0.5;
 const PASSAGE_M: f64 = 2.0;
-/// Mean score of a passage's boxes.
-const PASSAGE_SCORE: f64 = 0.25;
+/// Least mean score of the boxes of a passage or a violation.
+const LEAST_SCORE: f64 = 0.25;
 /// Points of a trajectory.
 const TRAJECTORY: usize = 64;
 /// Confidence of what is a motorcycle only because a person moved like one.
@@ -50,7 +50,7 @@ impl Judge<'_> {
             && history.class != VehicleClass::Pedestrian
             && vehicle.frames >= PASSAGE_FRAMES
             && last.t_s - first.t_s >= PASSAGE_S
-            && vehicle.score() >= PASSAGE_SCORE
+            && vehicle.score() >= LEAST_SCORE
             && vehicle.moved_m() >= PASSAGE_M;
         if !vehicle_seen {
             return None;
@@ -85,10 +85,13 @@ impl Judge<'_> {
         })
     }
 
-    /// The violation of a match.
+    /// The violation of a match; `None` if the vehicle was hardly seen.
     pub(super) fn violation(&self, vehicle: &Vehicle, found: &Match) -> Option<Violation> {
         let history = &vehicle.history;
         let act = history.nearest(found.act_s)?;
+        if vehicle.score() < LEAST_SCORE {
+            return None;
+        }
         let moment = |p: &Point| Moment {
             time: p.time,
             bbox: self.in_stream(p.bbox),

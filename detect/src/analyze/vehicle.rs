@@ -69,8 +69,11 @@ impl Vehicle {
         self.confirmed |= seen.confirmed;
         self.score_sum += f64::from(object.score);
         self.votes.add(object.class, object.class_score);
-        let lane = scene.lane_at(seen.foot);
-        self.history.push(point_of(scene, t_s, time, object, seen.foot, lane));
+        // Wheels guessed below the picture's lower edge are at it.
+        let (right, bottom) = (f64::from(scene.frame.w) - 0.5, f64::from(scene.frame.h) - 0.5);
+        let foot = [seen.foot[0].clamp(0.0, right), seen.foot[1].clamp(0.0, bottom)];
+        let lane = scene.lane_at(foot);
+        self.history.push(point_of(scene, t_s, time, object, foot, lane));
 
         let pace = self.history.pace_m_s(t_s, 0.5).unwrap_or(0.0);
         self.votes.moved(dt, pace, lane.is_some());

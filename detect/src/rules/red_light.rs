@@ -17,6 +17,9 @@ const BEYOND_M: f64 = 3.0;
 const BESIDE_M: f64 = 0.5;
 /// The rear must have been this far before the line, so that the jitter of a box cannot cross it, metres.
 const CLEAR_M: f64 = 0.3;
+/// Between the frames around the crossing no vehicle goes farther than this: 80 km/h and the jitter of a box.
+const LEAP_M: f64 = 1.5;
+const LEAP_M_S: f64 = 22.0;
 /// When the track ends short of the `beyond` line, it must have covered this share of the way and be moving.
 const MOST_OF_THE_WAY: f64 = 0.4;
 
@@ -60,7 +63,9 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
     {
         return None;
     }
-    if !is_red(log, act.t_s) {
+    // A leap is a track that took another vehicle for its own.
+    let dt = act.t_s - before.t_s;
+    if !is_red(log, act.t_s) || before.distance_m(&act) > LEAP_M + LEAP_M_S * dt {
         return None;
     }
     let red = *log.at(act.t_s)?;

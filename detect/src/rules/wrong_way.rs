@@ -8,6 +8,8 @@ use crate::scene::geometry::{Point2, dot, length, sub};
 
 /// The movement must lie within about 45 degrees of the reverse direction: crossing a lane is no wrong way.
 const MOSTLY: f64 = 0.7;
+/// No single step is more than this share of the way: a leap is a track that took another vehicle for its own.
+const EVENLY: f64 = 0.6;
 /// A vehicle that only rolls back is slower than this, metres a second.
 const ROLLS_M_S: f64 = 0.8;
 
@@ -22,16 +24,19 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
     let lane = &scene.lanes[lane_index];
     // The latest unbroken stay in the lane that went backwards.
     let mut from = *last;
+    let mut longest: f64 = 0.0;
     for p in history.points().rev().skip(1) {
         if p.lane != Some(lane_index) || against_m(lane, p, &from) < -0.15 {
             break;
         }
+        longest = longest.max(against_m(lane, p, &from));
         from = *p;
         let (against, moved, dt) = (against_m(lane, &from, last), from.distance_m(last), last.t_s - from.t_s);
         if against >= rule.distance_m
             && dt >= rule.time_s - 1e-6
             && against >= MOSTLY * moved
             && against / dt >= ROLLS_M_S
+            && longest <= EVENLY * against
         {
             let first = history.first()?;
             return Some(Match {

@@ -136,12 +136,25 @@ impl RiderMerger {
             }
             objects.push(Observation { bbox: self.lengthen(person.bbox), ..plain(person, 1) });
         }
-        absorb_parts(objects)
+        absorb_parts(without_passengers(objects))
     }
 
     fn lengthen(&self, person: BoxPx) -> BoxPx {
         BoxPx { h: person.h * self.ratio, ..person }
     }
+}
+
+/// Drops persons and machines seen inside a car, bus or truck: passengers, reflections, lamps. A rider in front of a
+/// car stands lower than it, one behind it shows above its roof.
+fn without_passengers(objects: Vec<Observation>) -> Vec<Observation> {
+    let cars: Vec<BoxPx> = objects.iter().filter(|o| o.group() == Group::FourWheels).map(|o| o.bbox).collect();
+    let in_car = |o: &Observation| {
+        let b = o.bbox;
+        cars.iter().any(|car| {
+            car.overlap(&b) > 0.85 * b.area() && b.bottom() < car.bottom() - 0.1 * car.h && b.y > car.y + 0.02 * car.h
+        })
+    };
+    objects.into_iter().filter(|o| o.group() == Group::FourWheels || !in_car(o)).collect()
 }
 
 /// Takes parts of a machine, and second persons, into the object they lie in. A part of the same machine lies in the
@@ -156,7 +169,7 @@ fn absorb_parts(mut objects: Vec<Observation>) -> Vec<Observation> {
             let whole = o.bbox;
             let inside = whole.overlap(&b) / b.area().max(1e-3);
             let on_its_wheels =
-                b.centre().y > whole.centre().y - 0.05 * whole.h && b.bottom() < whole.bottom() + 0.15 * whole.h;
+                b.centre().y > whole.centre().y - 0.05 * whole.h && b.bottom() < whole.bottom() + 0.25 * whole.h;
             let its_person = part.class == VehicleClass::Pedestrian && o.persons > 0;
             o.group() == Group::People && ((machine && inside > 0.65 && on_its_wheels) || (its_person && inside > 0.85))
         };

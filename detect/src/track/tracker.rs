@@ -8,7 +8,7 @@ use super::riders::{Group, Observation};
 
 /// Boxes with this score or more are matched first and may begin a track.
 const HIGH_SCORE: f32 = 0.35;
-/// A track is confirmed when it has been seen over this time, seconds, and in three frames.
+/// A track is confirmed when it has been seen over this time, seconds, and in three frames, in two of them clearly.
 const CONFIRM_S: f64 = 0.25;
 /// An unconfirmed track not seen for this long is dropped, seconds.
 const DROP_S: f64 = 0.5;
@@ -23,6 +23,7 @@ struct Track {
     group: Group,
     filter: BoxFilter,
     hits: u32,
+    strong: u32,
     first_s: f64,
     seen_s: f64,
     confirmed: bool,
@@ -132,8 +133,9 @@ impl Tracker {
         let blur = if object.bbox == object.seen { 1.0 } else { 2.0 };
         track.filter.update(object.bbox, blur);
         track.hits += 1;
+        track.strong += u32::from(object.score >= HIGH_SCORE);
         track.seen_s = t_s;
-        track.confirmed |= track.hits >= 3 && t_s - track.first_s >= CONFIRM_S;
+        track.confirmed |= track.hits >= 3 && track.strong >= 2 && t_s - track.first_s >= CONFIRM_S;
         Seen {
             track: track.id,
             observation,
@@ -148,7 +150,7 @@ impl Tracker {
         let id = self.next_id;
         self.next_id += 1;
         let group = object.group();
-        self.tracks.push(Track { id, group, filter, hits: 1, first_s: t_s, seen_s: t_s, confirmed: false });
+        self.tracks.push(Track { id, group, filter, hits: 1, strong: 1, first_s: t_s, seen_s: t_s, confirmed: false });
         Seen { track: id, observation, foot: filter.foot(), velocity: [0.0; 2], confirmed: false }
     }
 
