@@ -116,7 +116,8 @@ mod tests {
     use crate::packet::StreamFormat;
 
     fn packet(session: u32, media_ms: i64, utc_ms: i64) -> Packet {
-        let format = StreamFormat { codec: Codec::H264, extra_data: Bytes::new(), size: SizePx { w: 16, h: 16 } };
+        let format =
+            StreamFormat { codec: Codec::H264, extra_data: Bytes::new(), size: SizePx { w: 16, h: 16 }, reorder: 0 };
         Packet {
             format: Arc::new(format),
             data: Bytes::new(),

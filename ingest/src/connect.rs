@@ -175,6 +175,8 @@ impl OpenStream {
             codec: self.codec,
             extra_data: bytes::Bytes::copy_from_slice(parameters.extra_data()),
             size: SizePx { w, h },
+            // Cameras do not reorder, it would add delay; parameter sets say so where they do.
+            reorder: 0,
         })
     }
 }

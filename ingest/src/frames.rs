@@ -192,7 +192,7 @@ impl FrameMaker {
 
     fn frame(&mut self, picture: &Picture) -> Result<(stopline_types::BgrImage, Vec<Crop>), crate::decode::Fault> {
         let size = picture.size();
-        let image = self.converter.scaled(picture, size.fit(self.plan.fit, true))?;
+        let image = self.converter.scaled(picture, self.plan.fitted(size))?;
         let mut crops = Vec::with_capacity(self.plan.crops.len());
         for (index, request) in self.plan.crops.iter().enumerate() {
             if let Some(part) = request.in_pixels(size) {

@@ -38,6 +38,9 @@ pub struct StreamFormat {
     pub extra_data: Bytes,
     /// Size of the pictures as displayed.
     pub size: SizePx,
+    /// Pictures the decoder must hold back to give them out in order, as far as known before decoding (a file's reader
+    /// looks ahead). Too few costs a picture where the first reordered ones come.
+    pub reorder: u8,
 }
 
 impl fmt::Debug for StreamFormat {

@@ -45,13 +45,23 @@ impl CropRequest {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnalysePlan {
     /// The detector's input. Frames are scaled to the largest size of their shape that fits: a small stream is
-    /// enlarged to it here, where it costs least, but never beyond.
+    /// enlarged to it here, where it costs least, but never beyond. The width is rounded down to an even number, so
+    /// the two axes may differ in scale by a pixel's worth: take each from `image.size` and `source`.
     pub fit: SizePx,
     /// Most frames a second handed on, by media time. Frames above are decoded (later ones need them) but neither
     /// converted nor handed on. Not finite or not above 0: every frame.
     pub max_fps: f64,
     /// Parts wanted at full resolution.
     pub crops: Vec<CropRequest>,
+}
+
+impl AnalysePlan {
+    /// Size of the analysed picture of a stream.
+    #[must_use]
+    pub fn fitted(&self, source: SizePx) -> SizePx {
+        let SizePx { w, h } = source.fit(self.fit, true);
+        SizePx { w: if w > 1 { w & !1 } else { w }, h }
+    }
 }
 
 /// Lets frames through at no more than a rate, judged by media time alone: the same frames every time.
@@ -107,6 +117,16 @@ mod tests {
         assert!(!limit.admit(100.1));
         assert!(limit.admit(0.0));
         assert!(!limit.admit(0.1));
+    }
+
+    #[test]
+    fn pictures_fit_and_are_of_even_width() {
+        let plan = AnalysePlan { fit: SizePx { w: 640, h: 480 }, max_fps: 0.0, crops: Vec::new() };
+        let fitted = |w, h| (plan.fitted(SizePx { w, h }).w, plan.fitted(SizePx { w, h }).h);
+        assert_eq!(fitted(1920, 1080), (640, 360));
+        assert_eq!(fitted(352, 288), (586, 480));
+        assert_eq!(fitted(480, 640), (360, 480));
+        assert_eq!(fitted(1, 4000), (1, 480));
     }
 
     #[test]

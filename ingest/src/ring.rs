@@ -225,7 +225,8 @@ mod tests {
     use crate::packet::{Codec, StreamFormat};
 
     fn packet(i: i64, key: bool, bytes: usize) -> Packet {
-        let format = StreamFormat { codec: Codec::H264, extra_data: Bytes::new(), size: SizePx { w: 16, h: 16 } };
+        let format =
+            StreamFormat { codec: Codec::H264, extra_data: Bytes::new(), size: SizePx { w: 16, h: 16 }, reorder: 0 };
         Packet {
             format: Arc::new(format),
             data: vec![0; bytes].into(),

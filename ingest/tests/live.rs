@@ -264,7 +264,6 @@ async fn a_probe_tells_what_comes() {
         assert!((100.0..10_000.0).contains(&probe.kbit_s.unwrap()), "{probe:?}");
         assert_eq!(probe.time_source, TimeSource::SenderReport);
         assert!(probe.clock_offset_ms.unwrap().abs() < 1000.0 && probe.clock_distrusted.is_none(), "{probe:?}");
-        eprintln!("{role}: {probe:?}");
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) fn parameters(format: &StreamFormat) -> Result<codec::Parameters, Fau
         }
         (*raw).width = w;
         (*raw).height = h;
+        (*raw).video_delay = i32::from(format.reorder);
         if length > 0 {
             let data = ffi::av_mallocz(padded).cast::<u8>();
             if data.is_null() {
@@ -64,7 +65,7 @@ pub(super) fn parameters(format: &StreamFormat) -> Result<codec::Parameters, Fau
 pub(super) fn format_of(parameters: &codec::Parameters, codec: Codec) -> StreamFormat {
     // SAFETY: `parameters` keeps the structure alive during this call; the extra data, when there is any, has
     // `extradata_size` bytes by FFmpeg's contract, and is copied before the borrow ends.
-    let (extra_data, w, h) = unsafe {
+    let (extra_data, w, h, delay) = unsafe {
         let raw = parameters.as_ptr();
         let length = usize::try_from((*raw).extradata_size).unwrap_or(0);
         let extra_data = if (*raw).extradata.is_null() || length == 0 {
@@ -72,8 +73,9 @@ pub(super) fn format_of(parameters: &codec::Parameters, codec: Codec) -> StreamF
         } else {
             Bytes::copy_from_slice(std::slice::from_raw_parts((*raw).extradata, length))
         };
-        (extra_data, (*raw).width, (*raw).height)
+        (extra_data, (*raw).width, (*raw).height, (*raw).video_delay)
     };
     let side = |length: i32| u32::try_from(length).unwrap_or(0);
-    StreamFormat { codec, extra_data, size: SizePx { w: side(w), h: side(h) } }
+    let reorder = u8::try_from(delay).unwrap_or(0);
+    StreamFormat { codec, extra_data, size: SizePx { w: side(w), h: side(h) }, reorder }
 }
