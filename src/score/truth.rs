@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
-use stopline_types::{BoxPx, PointPx, RuleKind, SizePx, VehicleClass};
+use stopline_types::{BoxPx, PointPx, RuleKind, SizePx};
 
 /// A rendered vehicle is held to be the found one when their boxes share so much.
 const SAME_VEHICLE_IOU: f32 = 0.15;
@@ -36,7 +36,6 @@ pub(crate) struct Act {
     /// An event between these seconds may be this act.
     pub from_s: f64,
     pub to_s: f64,
-    pub class: Option<VehicleClass>,
     pub place: Place,
     /// Why it is neither counted when missed nor held against the engine when found; `None`: it counts.
     pub aside: Option<String>,
@@ -113,15 +112,8 @@ impl Truth {
 struct Rendered {
     image: [u32; 2],
     fps: f64,
-    vehicles: Vec<RenderedVehicle>,
     violations: Vec<RenderedViolation>,
     frames: Vec<RenderedFrame>,
-}
-
-#[derive(Deserialize)]
-struct RenderedVehicle {
-    id: String,
-    cls: String,
 }
 
 #[derive(Deserialize)]
@@ -172,13 +164,11 @@ impl Rendered {
                 (RuleKind::Speed, _) | (_, None) => (seen_from, seen_to),
                 (_, Some(t)) => (t - 1.0, violation.t_end.unwrap_or(t) + 1.5),
             };
-            let vehicle = self.vehicles.iter().find(|vehicle| vehicle.id == violation.vehicle);
             truth.acts.push(Act {
                 rule,
                 who: violation.vehicle.clone(),
                 from_s: from_s.max(0.0),
                 to_s: to_s.min(duration_s),
-                class: vehicle.and_then(|vehicle| VehicleClass::parse(&vehicle.cls)),
                 place: Place::Track(boxes),
                 aside: None,
                 speed_kmh: violation.speed_kmh,
@@ -211,12 +201,11 @@ struct Crossing {
     t_uncertainty_s: f64,
     x_px: f32,
     y_px: f32,
-    class: String,
     violation_red_light: Sure,
     #[serde(default)]
-    wrong_side: bool,
+    wrong_side: Sure,
     #[serde(default)]
-    early_start: bool,
+    early_start: Sure,
 }
 
 #[derive(Deserialize)]
@@ -244,7 +233,17 @@ enum Sure {
     Doubt(String),
 }
 
+impl Default for Sure {
+    fn default() -> Self {
+        Self::Known(false)
+    }
+}
+
 impl Sure {
+    fn perhaps(&self) -> bool {
+        !matches!(self, Self::Known(false))
+    }
+
     fn aside(&self) -> Option<String> {
         match self {
             Self::Known(_) => None,
@@ -267,15 +266,14 @@ impl HandMade {
                 continue;
             }
             // Who crosses beside the painted line crosses only its extension: shown apart, as the truth asks.
-            let beside = c.wrong_side.then(|| "crosses beside the painted line".to_owned());
-            let early = c.early_start.then(|| "creeps over the line shortly before green".to_owned());
+            let beside = c.wrong_side.perhaps().then(|| "crosses beside the painted line".to_owned());
+            let early = c.early_start.perhaps().then(|| "creeps over the line shortly before green".to_owned());
             let slack_s = 1.2 + c.t_uncertainty_s;
             truth.acts.push(Act {
                 rule: RuleKind::RedLight,
                 who: c.id.clone(),
                 from_s: c.t_s.unwrap_or(t_s).min(t_s) - slack_s,
                 to_s: t_s + slack_s,
-                class: VehicleClass::parse(&c.class),
                 place: Place::At(PointPx { x: c.x_px, y: c.y_px }),
                 aside: c.violation_red_light.aside().or(beside).or(early),
                 speed_kmh: None,
@@ -289,12 +287,11 @@ impl HandMade {
                 who: s.id.clone(),
                 from_s: from_s - 1.0,
                 to_s: to_s + 1.0,
-                class: None,
                 place: crossing.map_or(Place::Anywhere, |c| Place::At(PointPx { x: c.x_px, y: c.y_px })),
                 aside: s
                     .sure
                     .aside()
-                    .or_else(|| crossing.filter(|c| c.wrong_side).map(|_| "beside the painted line".to_owned())),
+                    .or_else(|| crossing.filter(|c| c.wrong_side.perhaps()).map(|_| "beside the painted line".to_owned())),
                 speed_kmh: None,
             });
         }
@@ -308,7 +305,6 @@ impl HandMade {
                 who: o.kind.clone(),
                 from_s: o.from_s - 1.0,
                 to_s: o.to_s + 1.0,
-                class: None,
                 place: Place::Anywhere,
                 aside,
                 speed_kmh: None,
