@@ -44,6 +44,13 @@ pub(crate) struct MadeUp {
     pub class: String,
 }
 
+impl MadeUp {
+    fn of(event: &Violation) -> Self {
+        let (id, class) = (event.id.to_string(), event.class.to_string());
+        Self { id, t_s: event.t_s, track: event.track, class }
+    }
+}
+
 impl RuleScore {
     /// Found of expected; 1 where nothing was expected.
     pub(crate) fn recall(&self) -> f64 {
@@ -76,39 +83,26 @@ pub(crate) fn judge(truth: &Truth, events: &[&Violation]) -> Score {
         event.bbox.scaled(truth.w as f32 / frame.w as f32, truth.h as f32 / frame.h as f32)
     };
     let rules = RuleKind::ALL.into_iter().filter_map(|rule| {
-        let mut score = RuleScore::default();
-        let mut left: Vec<_> = events.iter().filter(|event| event.rule == rule).collect();
-        let acts = truth.acts.iter().filter(|act| act.rule == rule);
-        let (counting, aside): (Vec<&Act>, Vec<&Act>) = acts.partition(|act| act.aside.is_none());
-        let mut take = |act: &Act| {
-            let at = left.iter().position(|event| act.is_at(event.t_s, &in_truth_px(event)))?;
-            Some(left.remove(at))
-        };
-        for act in counting {
-            score.expected += 1;
-            match take(act) {
-                Some(event) => {
-                    score.found += 1;
-                    if let (Some(measured), Some(speed)) = (event.speed_kmh, act.speed_kmh) {
-                        score.speed_error_kmh.push(measured - speed);
-                    }
-                }
-                None => {
-                    score.missed.push(Missed { who: act.who.clone(), from_s: act.from_s, to_s: act.to_s });
-                }
+        let events: Vec<&Violation> = events.iter().copied().filter(|event| event.rule == rule).collect();
+        let acts: Vec<&Act> = truth.acts.iter().filter(|act| act.rule == rule).collect();
+        let mut pairs: Vec<_> = (0..acts.len()).flat_map(|a| (0..events.len()).map(move |e| (a, e))).collect();
+        let misfit = |(a, e): (usize, usize)| acts[a].misfit(events[e].t_s, &in_truth_px(events[e]));
+        pairs.retain(|pair| misfit(*pair).is_some());
+        // What counts first, then the best fit.
+        let order = |pair: (usize, usize)| (acts[pair.0].aside.is_some(), misfit(pair).unwrap_or(f64::MAX));
+        pairs.sort_by(|a, b| order(*a).partial_cmp(&order(*b)).unwrap_or(std::cmp::Ordering::Equal));
+        let (mut of_act, mut taken) = (vec![None; acts.len()], vec![false; events.len()]);
+        for (a, e) in pairs {
+            if of_act[a].is_none() && !taken[e] {
+                (of_act[a], taken[e]) = (Some(events[e]), true);
             }
         }
-        for act in aside {
-            score.aside += 1;
-            score.aside_found += usize::from(take(act).is_some());
+        let mut score = RuleScore::default();
+        for (act, event) in acts.iter().zip(&of_act) {
+            score.judge(act, *event);
         }
-        score.false_alarms = left.len();
-        score.made_up.extend(left.into_iter().map(|event| MadeUp {
-            id: event.id.to_string(),
-            t_s: event.t_s,
-            track: event.track,
-            class: event.class.to_string(),
-        }));
+        score.made_up = events.iter().zip(taken).filter(|(_, taken)| !taken).map(|(event, _)| MadeUp::of(event)).collect();
+        score.false_alarms = score.made_up.len();
         (score.expected + score.aside + score.false_alarms > 0).then_some((rule, score))
     });
     Score { rules: rules.collect(), without_rule: truth.without_rule.clone() }
@@ -129,6 +123,23 @@ impl Score {
 }
 
 impl RuleScore {
+    fn judge(&mut self, act: &Act, event: Option<&Violation>) {
+        if act.aside.is_some() {
+            self.aside += 1;
+            self.aside_found += usize::from(event.is_some());
+            return;
+        }
+        self.expected += 1;
+        let Some(event) = event else {
+            self.missed.push(Missed { who: act.who.clone(), from_s: act.from_s, to_s: act.to_s });
+            return;
+        };
+        self.found += 1;
+        if let (Some(measured), Some(speed)) = (event.speed_kmh, act.speed_kmh) {
+            self.speed_error_kmh.push(measured - speed);
+        }
+    }
+
     fn add(&mut self, mut other: Self) {
         self.expected += other.expected;
         self.found += other.found;

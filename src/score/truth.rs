@@ -54,17 +54,23 @@ pub(crate) enum Place {
 }
 
 impl Act {
-    /// Whether a vehicle in `bbox` at `t_s` may be the one that did it. `bbox` in the truth's frame.
-    pub(crate) fn is_at(&self, t_s: f64, bbox: &BoxPx) -> bool {
+    /// How badly a vehicle in `bbox` at `t_s` fits this act: 0 is perfect; `None`: it is another. `bbox` in the truth's
+    /// frame.
+    pub(crate) fn misfit(&self, t_s: f64, bbox: &BoxPx) -> Option<f64> {
         if t_s < self.from_s || t_s > self.to_s {
-            return false;
+            return None;
         }
+        let late = (t_s - (self.from_s + self.to_s) / 2.0).abs() / (self.to_s - self.from_s).max(1e-3);
         match &self.place {
-            Place::Anywhere => true,
-            Place::At(point) => (bbox.foot().x - point.x).abs() <= SAME_PLACE_PX.max(bbox.w * 0.6),
+            Place::Anywhere => Some(late),
+            Place::At(point) => {
+                let beside = (bbox.foot().x - point.x).abs() / SAME_PLACE_PX.max(bbox.w * 0.6);
+                (beside <= 1.0).then(|| late + f64::from(beside))
+            }
             Place::Track(boxes) => {
                 let nearest = boxes.iter().min_by(|a, b| (a.0 - t_s).abs().total_cmp(&(b.0 - t_s).abs()));
-                nearest.is_some_and(|(_, truth)| truth.iou(bbox) >= SAME_VEHICLE_IOU)
+                let iou = nearest.map(|(_, truth)| truth.iou(bbox)).unwrap_or_default();
+                (iou >= SAME_VEHICLE_IOU).then(|| f64::from(1.0 - iou))
             }
         }
     }
@@ -204,8 +210,6 @@ struct Crossing {
     violation_red_light: Sure,
     #[serde(default)]
     wrong_side: Sure,
-    #[serde(default)]
-    early_start: Sure,
 }
 
 #[derive(Deserialize)]
@@ -220,8 +224,8 @@ struct Stopped {
 struct Other {
     #[serde(rename = "type")]
     kind: String,
-    from_s: f64,
-    to_s: f64,
+    from_s: Option<f64>,
+    to_s: Option<f64>,
     sure: Sure,
 }
 
@@ -267,7 +271,6 @@ impl HandMade {
             }
             // Who crosses beside the painted line crosses only its extension: shown apart, as the truth asks.
             let beside = c.wrong_side.perhaps().then(|| "crosses beside the painted line".to_owned());
-            let early = c.early_start.perhaps().then(|| "creeps over the line shortly before green".to_owned());
             let slack_s = 1.2 + c.t_uncertainty_s;
             truth.acts.push(Act {
                 rule: RuleKind::RedLight,
@@ -275,7 +278,7 @@ impl HandMade {
                 from_s: c.t_s.unwrap_or(t_s).min(t_s) - slack_s,
                 to_s: t_s + slack_s,
                 place: Place::At(PointPx { x: c.x_px, y: c.y_px }),
-                aside: c.violation_red_light.aside().or(beside).or(early),
+                aside: c.violation_red_light.aside().or(beside),
                 speed_kmh: None,
             });
         }
@@ -296,6 +299,7 @@ impl HandMade {
             });
         }
         for o in &self.other_violations {
+            let (Some(from_s), Some(to_s)) = (o.from_s, o.to_s) else { continue };
             let aside = match o.kind.as_str() {
                 "wrong_way" | "oncoming_on_wrong_side" => o.sure.aside(),
                 other => Some(format!("{other}: no rule of its own")),
@@ -303,8 +307,8 @@ impl HandMade {
             truth.acts.push(Act {
                 rule: RuleKind::WrongWay,
                 who: o.kind.clone(),
-                from_s: o.from_s - 1.0,
-                to_s: o.to_s + 1.0,
+                from_s: from_s - 1.0,
+                to_s: to_s + 1.0,
                 place: Place::Anywhere,
                 aside,
                 speed_kmh: None,
@@ -342,9 +346,9 @@ mod tests {
         let runner = truth.acts.iter().find(|act| act.who == "r2").expect("the red-light rider");
         let Place::Track(boxes) = &runner.place else { panic!("rendered acts have boxes") };
         let (t, bbox) = boxes.iter().find(|(t, _)| *t >= 5.0).expect("seen at 5 s");
-        assert!(runner.is_at(*t, bbox));
-        assert!(!runner.is_at(*t, &BoxPx { x: bbox.x + 300.0, ..*bbox }));
-        assert!(!runner.is_at(*t + 9.0, bbox));
+        assert!(runner.misfit(*t, bbox).is_some_and(|misfit| misfit < 0.01));
+        assert!(runner.misfit(*t, &BoxPx { x: bbox.x + 300.0, ..*bbox }).is_none());
+        assert!(runner.misfit(*t + 9.0, bbox).is_none());
     }
 
     #[test]
