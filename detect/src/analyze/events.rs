@@ -20,6 +20,7 @@ use crate::signal::PhaseLog;
 const PASSAGE_FRAMES: u32 = 4;
 const PASSAGE_S: f64 = 0.5;
 const PASSAGE_M: f64 = 2.0;
+const PASSAGE_HEIGHTS: f64 = 0.6;
 /// Least mean score of the boxes of a passage or a violation.
 const LEAST_SCORE: f64 = 0.25;
 /// Points of a trajectory.
@@ -51,7 +52,8 @@ impl Judge<'_> {
             && vehicle.frames >= PASSAGE_FRAMES
             && last.t_s - first.t_s >= PASSAGE_S
             && vehicle.score() >= LEAST_SCORE
-            && vehicle.moved_m() >= PASSAGE_M;
+            && vehicle.moved_m() >= PASSAGE_M
+            && vehicle.moved_heights() >= PASSAGE_HEIGHTS;
         if !vehicle_seen {
             return None;
         }

@@ -15,7 +15,7 @@ use stopline_types::{
 };
 
 use crate::law::Catalogue;
-use crate::rules::{self, Context};
+use crate::rules::{self, Context, History};
 use crate::scene::Scene;
 use crate::signal::{self, PhaseLog};
 use crate::track::{RiderMerger, Tracker};
@@ -32,6 +32,9 @@ const RECENT_KEPT: usize = 32;
 /// bunch are farther apart than that.
 const SAME_S: f64 = 0.35;
 const SAME_IOU: f32 = 0.5;
+/// Or two tracks that lay in one another in most of the frames they share within this time.
+const TOGETHER_S: f64 = 1.5;
+const TOGETHER: f32 = 0.6;
 /// A track not seen for longer than this is not shown live, seconds.
 const SHOWN_S: f64 = 0.5;
 
@@ -47,8 +50,18 @@ pub struct Analyzer {
     vehicles: BTreeMap<u64, Vehicle>,
     phases: Vec<PhaseLog>,
     frames: VecDeque<f64>,
-    recent: VecDeque<(RuleKind, f64, BoxPx)>,
+    recent: VecDeque<Recent>,
     source: Option<Source>,
+}
+
+/// A violation that was given out.
+#[derive(Debug, Clone, Copy)]
+struct Recent {
+    rule: RuleKind,
+    track: u64,
+    act_s: f64,
+    /// Pixels of the stream's frame.
+    bbox: BoxPx,
 }
 
 /// The stream the frames come from.
@@ -233,13 +246,19 @@ impl Analyzer {
             }
             let Some(violation) = made else { continue };
             // A rider and the machine may have been followed as two tracks for a while.
-            let same = |(other, act_s, bbox): &(RuleKind, f64, BoxPx)| {
-                *other == rule && (act_s - matched.act_s).abs() < SAME_S && bbox.iou(&violation.bbox) > SAME_IOU
+            let history = self.vehicles.get(&track).map(|vehicle| &vehicle.history);
+            let same = |earlier: &Recent| {
+                let near = (earlier.act_s - matched.act_s).abs();
+                let other = self.vehicles.get(&earlier.track).map(|vehicle| &vehicle.history);
+                earlier.rule == rule
+                    && ((near < SAME_S && earlier.bbox.iou(&violation.bbox) > SAME_IOU)
+                        || (near < TOGETHER_S
+                            && history.zip(other).is_some_and(|(a, b)| go_together(a, b, matched.act_s))))
             };
             if self.recent.iter().any(same) {
                 continue;
             }
-            self.recent.push_back((rule, matched.act_s, violation.bbox));
+            self.recent.push_back(Recent { rule, track, act_s: matched.act_s, bbox: violation.bbox });
             if self.recent.len() > RECENT_KEPT {
                 self.recent.pop_front();
             }
@@ -259,6 +278,19 @@ impl Analyzer {
             scale: self.source.as_ref().map_or((1.0, 1.0), |source| source.scale),
         }
     }
+}
+
+/// Whether two tracks are one vehicle: within a second and a half around the act, one box lay in the other in at least three
+/// shared frames and in most of them.
+fn go_together(a: &History, b: &History, act_s: f64) -> bool {
+    let (mut shared, mut inside) = (0, 0);
+    for p in a.window(act_s + TOGETHER_S / 2.0, TOGETHER_S) {
+        let Some(q) = b.nearest(p.t_s).filter(|q| (q.t_s - p.t_s).abs() < 1e-6) else { continue };
+        shared += 1;
+        let least = p.bbox.area().min(q.bbox.area());
+        inside += i32::from(p.bbox.overlap(&q.bbox) > TOGETHER * least);
+    }
+    inside >= 3 && 2 * inside > shared
 }
 
 fn in_order(events: &mut [Event]) {

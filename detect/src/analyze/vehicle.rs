@@ -131,6 +131,13 @@ impl Vehicle {
         self.history.points().map(|p| first.distance_m(p)).fold(0.0, f64::max)
     }
 
+    /// The same in the picture, in heights of its box: far away a metre is less than a box's jitter.
+    pub(super) fn moved_heights(&self) -> f64 {
+        let Some(first) = self.history.first() else { return 0.0 };
+        let heights = |p: &Point| length(sub(p.foot, first.foot)) / f64::from(p.bbox.h.max(first.bbox.h)).max(1.0);
+        self.history.points().map(heights).fold(0.0, f64::max)
+    }
+
     pub(super) fn live(&self, scale: (f64, f64)) -> LiveTrack {
         let bbox = self.history.last().map_or(BoxPx::from([0.0; 4]), |p| p.bbox);
         LiveTrack {

@@ -75,18 +75,15 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
     let front = |p: &super::Point| past(p).distance + reach;
     let rear_s = interpolate(before.t_s, act.t_s, past(&before).distance, past(&act).distance);
     let mut certainty = 1.0;
-    let over = history.points().rev().skip_while(|p| p.t_s > before.t_s);
-    let front_s = match over.clone().zip(over.skip(1)).find(|(_, earlier)| front(earlier) <= 0.0) {
-        Some((later, earlier)) if front(later) > 0.0 => {
-            interpolate(earlier.t_s, later.t_s, front(earlier), front(later))
-        }
-        // The front came over between the last two frames, or was over when the track began.
-        Some(_) => before.t_s,
-        None if front(&before) <= 0.0 => interpolate(before.t_s, act.t_s, front(&before), front(&act)),
-        None => {
-            certainty *= 0.7;
-            history.first()?.t_s
-        }
+    let earlier = history.points().rev().skip_while(|p| p.t_s > before.t_s);
+    let front_s = if front(&before) <= 0.0 {
+        interpolate(before.t_s, act.t_s, front(&before), front(&act))
+    } else if let Some((a, b)) = earlier.clone().skip(1).zip(earlier).find(|(a, _)| front(a) <= 0.0) {
+        interpolate(a.t_s, b.t_s, front(a), front(b))
+    } else {
+        // It was over when the track began.
+        certainty *= 0.7;
+        history.first()?.t_s
     };
     if front_s < red.from_s + rule.after_red_s {
         return None;

@@ -18,7 +18,7 @@ const HUBER: f64 = 1.345;
 const FILLED: f64 = 0.75;
 const LEAST_POINTS: usize = 5;
 /// A speed must hold for this long to accuse, seconds: one window is not enough if the next denies it.
-const HOLDS_S: f64 = 0.3;
+const HOLDS_S: f64 = 0.35;
 
 /// A measured speed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,19 +106,22 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
             .then_some(speed)
     };
     let now = too_fast(last.t_s)?;
-    let held: Vec<Speed> = history.window(last.t_s, HOLDS_S).map(|p| too_fast(p.t_s)).collect::<Option<_>>()?;
+    let measured_at = |p: &Point| too_fast(p.t_s).map(|speed| (p.t_s, speed));
+    let held: Vec<(f64, Speed)> = history.window(last.t_s, HOLDS_S).map(measured_at).collect::<Option<_>>()?;
     let held_from = history.window(last.t_s, HOLDS_S).next()?;
-    if held.len() < 3 || last.t_s - held_from.t_s < HOLDS_S * 0.5 {
+    if held.len() < 2 || last.t_s - held_from.t_s < HOLDS_S * 0.5 {
         return None;
     }
     // The surest of the speeds that accuse, not the highest.
-    let speed = held.into_iter().fold(now, |best, s| if s.error_kmh < best.error_kmh { s } else { best });
+    let surer = |best: (f64, Speed), s: (f64, Speed)| if s.1.error_kmh < best.1.error_kmh { s } else { best };
+    let (end_s, speed) = held.into_iter().fold((last.t_s, now), surer);
     let excess = speed.kmh - limit;
     Some(Match {
         rule: RuleKind::Speed,
-        act_s: last.t_s,
-        before_s: last.t_s - rule.window_s,
-        after_s: last.t_s,
+        // A measured speed belongs to the middle of its window.
+        act_s: end_s - rule.window_s / 2.0,
+        before_s: end_s - rule.window_s,
+        after_s: end_s,
         measured: quantities([
             ("speed_kmh", speed.kmh),
             ("speed_error_kmh", speed.error_kmh),

@@ -194,7 +194,7 @@ mod tests {
     proptest! {
         /// The distance past a straight line is that along its normal, whichever way its points are listed.
         #[test]
-        fn past_is_signed_distance(angle in 0.0f64..6.28, d in -50.0f64..50.0, u in 0.05f64..0.95) {
+        fn past_is_signed_distance(angle in 0.0f64..std::f64::consts::TAU, d in -50.0f64..50.0, u in 0.05f64..0.95) {
             let along = [angle.cos(), angle.sin()];
             let travel = [along[1], -along[0]];
             let ends = [[3.0, 4.0], [3.0 + 80.0 * along[0], 4.0 + 80.0 * along[1]]];
@@ -211,7 +211,7 @@ mod tests {
 
         /// A convex polygon around a circle holds the circle's points and nothing outside its corners.
         #[test]
-        fn regular_polygons_hold_their_inner_circle(n in 3usize..12, angle in 0.0f64..6.28) {
+        fn regular_polygons_hold_their_inner_circle(n in 3usize..12, angle in 0.0f64..std::f64::consts::TAU) {
             let corner = |i: usize| {
                 let a = i as f64 / n as f64 * std::f64::consts::TAU;
                 [10.0 * a.cos(), 10.0 * a.sin()]

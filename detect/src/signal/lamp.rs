@@ -148,6 +148,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::print_stderr)] // says what was skipped, or how many were right
     fn real_heads() {
         // Beside the checkout, or where the variable says.
         let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
