@@ -6,14 +6,14 @@
 //! Prints the address and one-time log-in links of two reviewers and a viewer.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
-#[path = "../tests/common/mod.rs"]
-mod common;
 #[path = "sample_backend/invent.rs"]
 mod invent;
+#[path = "../tests/common/memory.rs"]
+mod memory;
 
 use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
-use common::Memory;
+use memory::Memory;
 use stopline_types::{Event, UtcUs};
 use stopline_web::{Role, Web, WebConfig};
 

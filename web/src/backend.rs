@@ -106,7 +106,7 @@ pub trait Backend: Send + Sync + 'static {
     fn camera_image(&self, camera: CameraId) -> Answer<'_, CameraImage>;
 
     /// Opens `name` in the package. `web` calls it only with a plain name that stands in `evidence.files`, or
-    /// `manifest.json` or `manifest.sig`, and with the reference of a violation that the backend itself gave.
+    /// `manifest.json`, `manifest.sig` or `public.pem`, and with the reference of a violation that the backend itself gave.
     fn evidence_file(&self, evidence: EvidenceRef, name: String) -> Answer<'_, EvidenceFile>;
 
     /// Puts a decision on the durable path; returns when it is on disk. Handing over the same review twice must make

@@ -2,17 +2,19 @@
 
 use std::{error::Error, fs, path::Path, process::Command};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stopline_types::{
-    BoxPx, CameraCounters, CameraId, CameraState, CameraStatus, CaptureTime, EventId, EvidenceRef, LegalRef, Moments,
-    Passage, PlateRead, Review, RuleKind, RuleMode, SignalState, TimeSource, TrackPoint, UtcUs, VehicleClass, Verdict,
-    Versions, Violation, event::Moment,
+    BoxPx, CameraCounters, CameraId, CameraState, CameraStatus, CaptureTime, EventId, LegalRef, Passage, PlateRead,
+    Quantities, Review, RuleKind, SignalState, TimeSource, UtcUs, VehicleClass, Verdict, Versions, Violation,
+    event::Moment,
 };
 use stopline_web::CameraImage;
 
-use crate::common::Memory;
+use crate::memory::Memory;
 
 const HOUR_S: f64 = 3600.0;
+/// Size of the rendered clip, which its truth is measured in.
+const FRAME_PX: [u32; 2] = [1280, 720];
 const CAMERAS: [(&str, &str); 6] = [
     ("ql10-cau-bo", "QL10 – cầu Bo, hướng vào thành phố"),
     ("ql39-nga-tu-hung-ha", "QL39 – ngã tư Hưng Hà"),
@@ -29,24 +31,59 @@ const ACTS: [Act; 8] = [
         "r2",
         5.0,
         RuleKind::RedLight,
-        &[("red_for_s", 3.8), ("past_line_px", 64.0)],
-        &[("red_for_s", 0.0)],
+        &[("red_for_s", 3.8), ("past_line_m", 6.4), ("entered_on_red", 1.0)],
+        &[("red_for_s", 0.5)],
         "MOTO_RED_LIGHT",
     ),
-    ("s1", 11.11, RuleKind::Speed, &[("speed_kmh", 78.0)], &[("speed_kmh", 50.0)], "CAR_SPEED_20_35"),
-    ("w1", 5.6, RuleKind::WrongWay, &[("against_lane_m", 14.2)], &[("against_lane_m", 4.0)], "MOTO_WRONG_WAY"),
+    (
+        "s1",
+        11.11,
+        RuleKind::Speed,
+        &[("speed_kmh", 78.0), ("speed_error_kmh", 2.6), ("excess_kmh", 28.0)],
+        &[("speed_kmh", 50.0), ("tolerance_kmh", 5.0)],
+        "CAR_SPEED_20_35",
+    ),
+    (
+        "w1",
+        5.6,
+        RuleKind::WrongWay,
+        &[("against_m", 14.2), ("time_s", 2.1)],
+        &[("against_m", 5.0), ("time_s", 1.0)],
+        "MOTO_WRONG_WAY",
+    ),
     (
         "r1",
         1.46,
         RuleKind::RedLight,
-        &[("red_for_s", 0.26), ("past_line_px", 18.0)],
-        &[("red_for_s", 0.0)],
+        &[("red_for_s", 0.6), ("past_line_m", 2.1), ("entered_on_red", 1.0)],
+        &[("red_for_s", 0.5)],
         "CAR_RED_LIGHT",
     ),
-    ("m1", 7.0, RuleKind::StopLine, &[("over_line_px", 31.0), ("dwell_s", 5.2)], &[("dwell_s", 2.0)], "MOTO_SIGN"),
-    ("q1", 6.4, RuleKind::WrongLane, &[("in_lane_s", 3.1)], &[("in_lane_s", 1.5)], "CAR_WRONG_LANE"),
+    (
+        "m1",
+        7.0,
+        RuleKind::StopLine,
+        &[("over_line_m", 0.9), ("stood_s", 5.2)],
+        &[("over_line_m", 0.5), ("stood_s", 2.0)],
+        "MOTO_SIGN",
+    ),
+    (
+        "q1",
+        6.4,
+        RuleKind::WrongLane,
+        &[("in_lane_m", 21.0), ("in_lane_s", 3.1)],
+        &[("in_lane_m", 10.0), ("in_lane_s", 1.5)],
+        "CAR_WRONG_LANE",
+    ),
     ("q2", 7.6, RuleKind::NoStopping, &[("dwell_s", 95.0)], &[("dwell_s", 60.0)], "CAR_STOP_SIGN"),
-    ("m3", 8.2, RuleKind::StopLine, &[("over_line_px", 22.0), ("dwell_s", 4.4)], &[("dwell_s", 2.0)], "MOTO_SIGN"),
+    (
+        "m3",
+        8.2,
+        RuleKind::StopLine,
+        &[("over_line_m", 0.7), ("stood_s", 4.4)],
+        &[("over_line_m", 0.5), ("stood_s", 2.0)],
+        "MOTO_SIGN",
+    ),
 ];
 
 pub struct Invented {
@@ -161,25 +198,27 @@ impl Invented {
             confidence: 0.8 + self.roll(19) as f64 / 100.0,
             alternatives: Vec::new(),
         });
-        Passage {
-            id: EventId::derive(&camera, at, self.track, None),
-            camera,
-            t_s: 0.0,
-            utc: at,
-            error_ms: Some(12.0),
-            track: self.track,
-            class,
-            bbox: [400.0, 300.0, 90.0, 120.0].into(),
-            confidence: 0.55 + self.roll(40) as f64 / 100.0,
-            plate,
-            speed_kmh,
-            lane: Some(["1", "2", "3"][self.roll(3)].to_owned()),
-            frames: 12 + self.roll(60) as u32,
-            entered: at.plus_s(-2.0),
-            left: at.plus_s(3.0),
-            trajectory: vec![TrackPoint { dt_s: 0.0, x: 400.0, y: 420.0 }],
-            versions: versions(),
-        }
+        let passage = json!({
+            "id": EventId::derive(&camera, at, self.track, None),
+            "camera": camera,
+            "t_s": 0.0,
+            "utc": at,
+            "error_ms": 12.0,
+            "track": self.track,
+            "class": class,
+            "box": [400.0, 300.0, 90.0, 120.0],
+            "frame_px": FRAME_PX,
+            "confidence": 0.55 + self.roll(40) as f64 / 100.0,
+            "plate": plate,
+            "speed_kmh": speed_kmh,
+            "lane": (self.roll(3) + 1).to_string(),
+            "frames": 12 + self.roll(60),
+            "entered": at.plus_s(-2.0),
+            "left": at.plus_s(3.0),
+            "trajectory": [[0.0, 400.0, 420.0]],
+            "versions": versions(),
+        });
+        serde_json::from_value(passage).expect("the contract")
     }
 
     pub fn cameras_go_on(&mut self, memory: &Memory, now: UtcUs) {
@@ -232,41 +271,45 @@ impl Invented {
             _ if vehicle == "r1" => VehicleClass::Car,
             _ => VehicleClass::Motorcycle,
         };
-        let figures = |list: &[(&str, f64)]| list.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+        let figures = |list: &[(&str, f64)]| -> Quantities {
+            list.iter().map(|&(name, value)| (name.to_owned(), value)).collect()
+        };
         let act = moments[1];
-        Ok(Violation {
-            id: EventId::of(&[vehicle]),
-            camera: CameraId::new(CAMERAS[0].0)?,
-            t_s: at_s,
-            utc: act.time.utc,
-            error_ms: Some(12.0),
-            track: 1,
-            class,
-            bbox: act.bbox,
-            confidence: 0.87,
-            plate: self.plates.then(|| PlateRead {
+        let violation = json!({
+            "id": EventId::of(&[vehicle]),
+            "camera": CAMERAS[0].0,
+            "t_s": at_s,
+            "utc": act.time.utc,
+            "error_ms": 12.0,
+            "track": 1,
+            "class": class,
+            "box": act.bbox,
+            "frame_px": FRAME_PX,
+            "confidence": 0.87,
+            "plate": self.plates.then(|| PlateRead {
                 text: "29G133871".to_owned(),
                 confidence: 0.94,
                 alternatives: vec!["29G138871".to_owned(), "29C133871".to_owned()],
             }),
-            speed_kmh: (rule == RuleKind::Speed).then_some(78.0),
-            rule,
-            mode: RuleMode::Live,
-            measured: figures(measured),
-            limit: figures(limit),
-            signal: act.signal.filter(|_| matches!(rule, RuleKind::RedLight | RuleKind::StopLine)),
-            lane: Some("2".to_owned()),
-            moments: Moments { before: moments[0], act, after: moments[2] },
-            analysed_fps: 8.0,
-            degraded: false,
-            law: legal(law, code),
-            versions: versions(),
-            evidence: Some(EvidenceRef {
-                path: vehicle.to_owned(),
-                manifest_sha256: "5f1d7c0e9a42b6d38e0f4c1a7b95d2e6830c4f7a1b2d9e5c6f8091a3b4c5d6e7".to_owned(),
-                files: ["before.jpg", "act.jpg", "after.jpg", "clip.mp4"].map(str::to_owned).into(),
-            }),
-        })
+            "speed_kmh": (rule == RuleKind::Speed).then_some(78.0),
+            "rule": rule,
+            "mode": "live",
+            "measured": figures(measured),
+            "limit": figures(limit),
+            "signal": act.signal.filter(|_| matches!(rule, RuleKind::RedLight | RuleKind::StopLine)),
+            "lane": "2",
+            "moments": { "before": moments[0], "act": act, "after": moments[2] },
+            "analysed_fps": 8.0,
+            "degraded": false,
+            "law": legal(law, code),
+            "versions": versions(),
+            "evidence": {
+                "path": vehicle,
+                "manifest_sha256": "5f1d7c0e9a42b6d38e0f4c1a7b95d2e6830c4f7a1b2d9e5c6f8091a3b4c5d6e7",
+                "files": ["before.jpg", "act.jpg", "after.jpg", "clip.mp4"],
+            },
+        });
+        Ok(serde_json::from_value(violation)?)
     }
 }
 
@@ -286,6 +329,9 @@ fn seen(truth: &Value, vehicle: &str, at_s: f64) -> Option<(f64, BoxPx, Option<S
         }
         let edges: Vec<f32> = object["box"].as_array()?.iter().filter_map(|v| Some(v.as_f64()? as f32)).collect();
         let [left, top, right, bottom] = edges[..] else { continue };
+        if bottom > 740.0 {
+            continue; // more of it is outside the picture than is worth showing
+        }
         let signal = serde_json::from_value(frame["signal"].clone()).ok();
         best = Some((t_s, BoxPx::from_edges(left, top, right, bottom), signal));
     }

@@ -24,13 +24,13 @@ use crate::{
 /// Bytes read at a time.
 const CHUNK: u64 = 64 * 1024;
 /// Files of every package besides those its reference lists.
-const ALWAYS: [&str; 2] = ["manifest.json", "manifest.sig"];
+const ALWAYS: [&str; 3] = ["manifest.json", "manifest.sig", "public.pem"];
 
 /// A file of a case's evidence. Takes one byte range.
 #[utoipa::path(get, path = "/cases/{id}/evidence/{file}", tag = "review",
     params(
         ("id" = String, Path, description = "id of the violation"),
-        ("file" = String, Path, description = "a name of `evidence.files`, `manifest.json` or `manifest.sig`"),
+        ("file" = String, Path, description = "a name of `evidence.files`, `manifest.json`, `manifest.sig` or `public.pem`"),
     ),
     responses(
         (status = 200, description = "the file", content_type = "application/octet-stream"),

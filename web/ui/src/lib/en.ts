@@ -133,6 +133,8 @@ export const en: Record<keyof typeof vi, string> = {
   'review.measured': 'Measurement',
   'review.measured_value': 'Measured',
   'review.limit': 'Limit',
+  'review.yes': 'yes',
+  'review.no': 'no',
   'review.facts': 'Facts',
   'review.signal': 'Signal',
   'review.time': 'Time',

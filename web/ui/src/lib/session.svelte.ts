@@ -14,6 +14,7 @@ export const session = $state({
 });
 
 const REFRESH_MS = 5000;
+const RECOUNT_MS = 3000;
 /** Enough to say "many": the strip counts no further. */
 const WAITING_COUNTED = 200;
 let timer: ReturnType<typeof setInterval> | undefined;
@@ -76,9 +77,12 @@ onSignedOut(leave);
 
 let recount: ReturnType<typeof setTimeout> | undefined;
 
+/** Counts anew in a while: many events together cost one count. */
 function recountSoon(): void {
-  clearTimeout(recount);
-  recount = setTimeout(() => void countWaiting(), 1000);
+  recount ??= setTimeout(() => {
+    recount = undefined;
+    if (session.me) void countWaiting();
+  }, RECOUNT_MS);
 }
 
 listen({ violation: recountSoon, review: recountSoon, missed: recountSoon });

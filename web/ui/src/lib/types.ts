@@ -55,8 +55,8 @@ export interface Violation {
   track: number;
   class: VehicleClass;
   box: Box;
-  /** Size of the frame that boxes are measured in; without it, that of the stills. */
-  frame?: [number, number];
+  /** Size of the frame that boxes are measured in; stills may be of a larger stream. */
+  frame_px?: [number, number];
   confidence: number;
   plate: PlateRead | null;
   speed_kmh: number | null;

@@ -131,6 +131,8 @@ export const vi = {
   'review.measured': 'Số đo',
   'review.measured_value': 'Đo được',
   'review.limit': 'Giới hạn',
+  'review.yes': 'có',
+  'review.no': 'không',
   'review.facts': 'Diễn biến',
   'review.signal': 'Đèn tín hiệu',
   'review.time': 'Thời điểm',

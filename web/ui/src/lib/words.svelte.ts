@@ -79,6 +79,7 @@ export function vnd(amount: number): string {
 
 const units: [suffix: string, unit: string][] = [
   ['_kmh', 'km/h'],
+  ['_m_s', 'm/s'],
   ['_ms', 'ms'],
   ['_px', 'px'],
   ['_s', 's'],
@@ -86,19 +87,26 @@ const units: [suffix: string, unit: string][] = [
   ['_deg', '°'],
 ];
 
+// By the names the rules give what they measure, without the unit.
 const quantities: Record<string, Record<Language, string>> = {
   red_for: { vi: 'Đèn đỏ đã bật', en: 'Red for' },
-  red_for_at_line: { vi: 'Đèn đỏ khi qua vạch', en: 'Red when crossing' },
-  past_line: { vi: 'Vượt quá vạch', en: 'Past the line' },
-  over_line: { vi: 'Đè qua vạch', en: 'Over the line' },
+  front_red_for: { vi: 'Đèn đỏ khi đầu xe qua vạch', en: 'Red when the front crossed' },
+  entered_on_red: { vi: 'Qua vạch khi đèn đã đỏ', en: 'Crossed when already red' },
+  past_line: { vi: 'Đi tiếp qua vạch', en: 'Went on past the line' },
+  beyond_after: { vi: 'Qua hết nút giao sau', en: 'Beyond the junction after' },
+  over_line: { vi: 'Lấn qua vạch', en: 'Over the line' },
+  over_line_error: { vi: 'Sai số vị trí', en: 'Error of that' },
+  stood: { vi: 'Thời gian đứng', en: 'Stood for' },
+  dwell: { vi: 'Thời gian đứng', en: 'Stood for' },
   speed: { vi: 'Tốc độ', en: 'Speed' },
-  over: { vi: 'Vượt mức', en: 'Excess' },
-  dwell: { vi: 'Thời gian đứng', en: 'Standing for' },
-  against_lane: { vi: 'Đi ngược', en: 'Against the lane' },
-  in_lane: { vi: 'Thời gian trong làn', en: 'In the lane for' },
-  distance: { vi: 'Quãng đường', en: 'Distance' },
-  angle: { vi: 'Góc lệch hướng', en: 'Angle to the lane' },
-  frames: { vi: 'Số khung hình', en: 'Frames' },
+  speed_error: { vi: 'Sai số tốc độ', en: 'Error of the speed' },
+  excess: { vi: 'Vượt mức', en: 'Excess' },
+  tolerance: { vi: 'Mức bỏ qua', en: 'Tolerance' },
+  window: { vi: 'Khoảng đo', en: 'Measured over' },
+  against: { vi: 'Đi ngược chiều làn', en: 'Against the lane' },
+  time: { vi: 'Thời gian', en: 'For' },
+  pace: { vi: 'Vận tốc', en: 'Pace' },
+  in_lane: { vi: 'Trong làn', en: 'In the lane' },
 };
 
 /** Name and unit of a measured quantity: its unit is the end of its key. */
