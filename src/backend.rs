@@ -3,7 +3,11 @@
 use std::{path::PathBuf, sync::Arc};
 
 use stopline_ingest::Camera;
-use stopline_store::{Store, StoreError, ship::{ShipState, Shipper}, spool::Spool};
+use stopline_store::{
+    Store, StoreError,
+    ship::{ShipState, Shipper},
+    spool::Spool,
+};
 use stopline_types::{
     CameraId, CameraStatus, Case, CaseFilter, Event, EventId, EvidenceRef, HourCount, Passage, PassageFilter, Review,
     TrafficCount, UtcUs,

@@ -10,16 +10,14 @@ use serde_json::Value;
 fn replay_prints_the_contract_and_the_same_twice() {
     let config = ConfigDir::junction();
     let start = "2026-11-21T00:30:00Z";
-    let args =
-        ["replay", JUNCTION_SUB, "--camera", "junction", "--config", &config.arg(), "--start", start, "--json"];
+    let args = ["replay", JUNCTION_SUB, "--camera", "junction", "--config", &config.arg(), "--start", start, "--json"];
     let (first, second) = (run(&args), run(&args));
     assert!(first.status.success(), "{}", stderr(&first));
     assert_eq!(stdout(&first), stdout(&second), "the same file and configuration print the same events");
     let events = json_lines(&stdout(&first));
     let mut last = 0.0;
     for event in &events {
-        for field in
-            ["event", "id", "camera", "t_s", "utc", "error_ms", "track", "class", "box", "plate", "speed_kmh"]
+        for field in ["event", "id", "camera", "t_s", "utc", "error_ms", "track", "class", "box", "plate", "speed_kmh"]
         {
             assert!(event.get(field).is_some(), "{field} is missing in {event}");
         }
@@ -71,8 +69,7 @@ fn evidence_of_a_replay_verifies_and_tampering_shows() {
     let evidence = out.path().join("evidence");
     let folder = evidence.display().to_string();
     let start = "2026-11-21T00:30:00Z";
-    let args =
-        ["replay", JUNCTION_SUB, "--camera", "junction", "--config", &config.arg(), "--start", start, "--json"];
+    let args = ["replay", JUNCTION_SUB, "--camera", "junction", "--config", &config.arg(), "--start", start, "--json"];
     let output = run(&[&args[..], &["--evidence", &folder]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
     let events = json_lines(&stdout(&output));

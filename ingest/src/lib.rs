@@ -33,9 +33,9 @@ pub mod session;
 mod stills;
 
 pub use camera::Camera;
-pub use decode::decode_alone;
 pub use clip::{ClipError, ClipInfo};
 pub use connect::{SessionError, SessionFault};
+pub use decode::decode_alone;
 pub use packet::{Codec, Packet, StreamFormat};
 pub use plan::{AnalysePlan, CropRequest};
 pub use ring::{Cut, Ring, RingError, RingLimits, RingStats};

@@ -78,7 +78,11 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Outcome> {
         detect_fps: median(rounds.detect),
         analyse_fps: median(rounds.analyse),
     };
-    if args.json { say_json(&figures)? } else { say(table(&figures))? }
+    if args.json {
+        say_json(&figures)?
+    } else {
+        say(table(&figures))?
+    }
     Ok(Outcome::Success)
 }
 
@@ -141,7 +145,11 @@ fn table(figures: &Figures) -> String {
     let f = figures;
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     table.add_row(["FFmpeg alone: decode".to_owned(), format!("{:.0}", f.raw_decode_fps), "limit".into()]);
-    table.add_row(["stopline: ring, decode, scale".to_owned(), format!("{:.0}", f.decode_fps), percent(f.decode_of_raw)]);
+    table.add_row([
+        "stopline: ring, decode, scale".to_owned(),
+        format!("{:.0}", f.decode_fps),
+        percent(f.decode_of_raw),
+    ]);
     table.add_row(["ONNX Runtime alone".to_owned(), format!("{:.1}", f.raw_inference_fps), "limit".into()]);
     table.add_row(["stopline: detector".to_owned(), format!("{:.1}", f.detect_fps), percent(f.detect_of_raw)]);
     table.add_row(["stopline: detector, tracker, rules".to_owned(), format!("{:.1}", f.analyse_fps), String::new()]);

@@ -110,8 +110,11 @@ fn detect_side_by_side<'f>(
     group: &'f [Frame],
 ) -> anyhow::Result<Vec<(&'f Frame, Vec<stopline_types::Detection>)>> {
     std::thread::scope(|scope| {
-        let running: Vec<_> =
-            detectors.iter_mut().zip(group).map(|(d, frame)| (frame, scope.spawn(move || d.detect(&[frame])))).collect();
+        let running: Vec<_> = detectors
+            .iter_mut()
+            .zip(group)
+            .map(|(d, frame)| (frame, scope.spawn(move || d.detect(&[frame]))))
+            .collect();
         let done = running.into_iter().map(|(frame, thread)| {
             let mut found = thread.join().map_err(|_| anyhow::anyhow!("the detector panicked"))??;
             Ok((frame, found.pop().context("the detector gave no result")?))

@@ -46,11 +46,7 @@ impl Config {
         self.cameras.iter().find(|camera| camera.id == *id).ok_or_else(|| {
             let known: Vec<_> = self.cameras.iter().map(|c| c.id.as_str()).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            Faults(vec![Fault::new(
-                &self.dir.join("cameras"),
-                "",
-                format!("no camera {id:?} here; known: {known}"),
-            )])
+            Faults(vec![Fault::new(&self.dir.join("cameras"), "", format!("no camera {id:?} here; known: {known}"))])
         })
     }
 }

@@ -170,8 +170,7 @@ fn known_clip(examples: &Path, clip: &Path) -> anyhow::Result<Option<(PathBuf, P
     for entry in fs::read_dir(examples).with_context(|| examples.display().to_string())? {
         let dir = entry?.path();
         if let Ok(text) = fs::read_to_string(dir.join("clip.toml")) {
-            let clip: KnownClip =
-                toml::from_str(&text).with_context(|| dir.join("clip.toml").display().to_string())?;
+            let clip: KnownClip = toml::from_str(&text).with_context(|| dir.join("clip.toml").display().to_string())?;
             known.push((dir, clip));
         }
     }

@@ -28,7 +28,7 @@ use stopline_detect::{
 use stopline_ingest::{
     Camera,
     handoff::{Hub, Turn},
-    };
+};
 use stopline_store::{
     Store,
     evidence::{Signer, Writer},
@@ -204,7 +204,8 @@ impl Engine {
     /// As [`Engine::stop`], but keeps the store open.
     pub(crate) async fn drain(self) -> anyhow::Result<Stopped> {
         let statuses = self.cameras();
-        let Self { workers, analyzers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } = self;
+        let Self { workers, analyzers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
+            self;
         drop(pages.stop.send(()));
         pages.task.await.context("the pages' task")?;
         // With the pages goes their hold on the cameras and the intake.

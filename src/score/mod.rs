@@ -101,7 +101,8 @@ pub(crate) fn judge(truth: &Truth, events: &[&Violation]) -> Score {
         for (act, event) in acts.iter().zip(&of_act) {
             score.judge(act, *event);
         }
-        score.made_up = events.iter().zip(taken).filter(|(_, taken)| !taken).map(|(event, _)| MadeUp::of(event)).collect();
+        score.made_up =
+            events.iter().zip(taken).filter(|(_, taken)| !taken).map(|(event, _)| MadeUp::of(event)).collect();
         score.false_alarms = score.made_up.len();
         (score.expected + score.aside + score.false_alarms > 0).then_some((rule, score))
     });

@@ -33,7 +33,8 @@ pub(crate) fn render(score: &Score) -> String {
     let mut text = table.to_string();
     for (rule, s) in &score.rules {
         for missed in &s.missed {
-            text += &format!("\nmissed  {rule:<12} {} between {:.1} and {:.1} s", missed.who, missed.from_s, missed.to_s);
+            text +=
+                &format!("\nmissed  {rule:<12} {} between {:.1} and {:.1} s", missed.who, missed.from_s, missed.to_s);
         }
         for said in &s.made_up {
             text += &format!("\nfalse   {rule:<12} track {} ({}) at {:.1} s", said.track, said.class, said.t_s);

@@ -291,10 +291,9 @@ impl HandMade {
                 from_s: from_s - 1.0,
                 to_s: to_s + 1.0,
                 place: crossing.map_or(Place::Anywhere, |c| Place::At(PointPx { x: c.x_px, y: c.y_px })),
-                aside: s
-                    .sure
-                    .aside()
-                    .or_else(|| crossing.filter(|c| c.wrong_side.perhaps()).map(|_| "beside the painted line".to_owned())),
+                aside: s.sure.aside().or_else(|| {
+                    crossing.filter(|c| c.wrong_side.perhaps()).map(|_| "beside the painted line".to_owned())
+                }),
                 speed_kmh: None,
             });
         }

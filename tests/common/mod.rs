@@ -104,8 +104,11 @@ impl Simulator {
         if let Some(password) = password {
             command.args(["--user", "viewer", "--password", password]);
         }
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("python3 with GStreamer: run `make setup`");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 with GStreamer: run `make setup`");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
         let ready = serde_json::from_str(&line).expect("the simulator says when it is ready");

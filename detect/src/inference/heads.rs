@@ -48,9 +48,10 @@ pub(super) struct Reader {
 impl Reader {
     /// `least`: the score from which a class counts.
     pub(super) fn new(entry: &ModelEntry, least: f32) -> Self {
-        let wanted = entry.classes.iter().flat_map(|(class, indices)| {
-            indices.iter().map(move |index| Wanted { index: *index, class: *class })
-        });
+        let wanted = entry
+            .classes
+            .iter()
+            .flat_map(|(class, indices)| indices.iter().map(move |index| Wanted { index: *index, class: *class }));
         Self {
             head: entry.head.clone(),
             anchors: anchors(entry.head.strides(), entry.input.size),
@@ -59,8 +60,9 @@ impl Reader {
         }
     }
 
-    /// All that reaches the least score. One place may be of several classes: rider and motorcycle are. The model's
-    /// other classes are not asked: a lorry that looks a little more like a train is still a lorry.
+    /// All that reaches the least score, each place as the strongest of our classes. The model's other classes are not
+    /// asked: a lorry that looks a little more like a train is still a lorry. Giving a place out as rider *and*
+    /// motorcycle was tried: on real traffic it made second tracks of the same rider, and false candidates.
     ///
     /// `output` holds [`Head::anchors`] × [`Head::columns`] finite numbers.
     pub(super) fn read(&self, output: &[f32]) -> Vec<Candidate> {
@@ -80,15 +82,13 @@ impl Reader {
         found
     }
 
-    /// Edges are worked out only where a class counts, and once.
+    /// Edges are worked out only where a class counts.
     fn gather(&self, found: &mut Vec<Candidate>, score: impl Fn(usize) -> f32, edges: impl Fn() -> Edges) {
-        let mut known = None;
-        for Wanted { index, class } in &self.wanted {
-            let score = score(*index);
-            if score >= self.least {
-                let [left, top, right, bottom] = *known.get_or_insert_with(&edges);
-                found.push(Candidate { class: *class, score, left, top, right, bottom });
-            }
+        let scores = self.wanted.iter().map(|wanted| (wanted.class, score(wanted.index)));
+        let best = scores.max_by(|a, b| a.1.total_cmp(&b.1));
+        if let Some((class, score)) = best.filter(|(_, score)| *score >= self.least) {
+            let [left, top, right, bottom] = edges();
+            found.push(Candidate { class, score, left, top, right, bottom });
         }
     }
 }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn one_place_may_be_of_several_classes() {
+    fn a_place_is_the_strongest_of_our_classes() {
         let wanted = |index, class| Wanted { index, class };
         let reader = Reader {
             head: Head::Nanodet { strides: vec![16], classes: 4, bins: 2 },
@@ -132,7 +132,7 @@ mod tests {
         let output = [row([0.6, 0.9, 0.5, 0.4]), row([0.4, 0.9, 0.1, 0.5])].concat();
         let found = reader.read(&output);
         let seen: Vec<_> = found.iter().map(|c| (c.class, c.score, c.left, c.right)).collect();
-        use VehicleClass::{Car, Motorcycle, Pedestrian};
-        assert_eq!(seen, [(Pedestrian, 0.6, 0.0, 16.0), (Motorcycle, 0.5, 0.0, 16.0), (Car, 0.5, 16.0, 32.0)]);
+        use VehicleClass::{Car, Pedestrian};
+        assert_eq!(seen, [(Pedestrian, 0.6, 0.0, 16.0), (Car, 0.5, 16.0, 32.0)]);
     }
 }

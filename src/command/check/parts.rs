@@ -58,7 +58,8 @@ fn try_detector(config: &Config) -> anyhow::Result<(String, Duration)> {
     times.sort();
     let each = times[TRIALS / 2];
     let workers = config.engine.workers();
-    let says = format!("{}: {:.0} ms a frame on one core, {workers} workers", detector.version(), each.as_secs_f64() * 1e3);
+    let says =
+        format!("{}: {:.0} ms a frame on one core, {workers} workers", detector.version(), each.as_secs_f64() * 1e3);
     Ok((says, each))
 }
 
