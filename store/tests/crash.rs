@@ -1,4 +1,5 @@
 //! Processes killed at random: what was acknowledged is there, once.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

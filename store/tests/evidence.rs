@@ -1,4 +1,5 @@
 //! Evidence packages: written, found sound, and every kind of tampering named.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

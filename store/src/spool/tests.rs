@@ -188,7 +188,9 @@ fn concurrent_appends_share_commits() {
     std::thread::scope(|scope| {
         for thread in 0..16 {
             let spool = &spool;
-            scope.spawn(move || (0..25).for_each(|n| drop(spool.append(&[passage(thread * 100 + n)]).unwrap())));
+            scope.spawn(move || {
+                (0..25).for_each(|n| assert_eq!(spool.append(&[passage(thread * 100 + n)]).unwrap().stored, 1))
+            });
         }
     });
     let stats = spool.stats().unwrap();
@@ -326,7 +328,7 @@ proptest::proptest! {
                     this.ack(&batch).unwrap();
                 },
                 _ => {
-                    spool = None;
+                    drop(spool.take());
                     spool = Some(open(dir.path()));
                 }
             }
