@@ -95,6 +95,17 @@ fn it_speaks_clickhouse_http() {
     assert_eq!(ask(at, "", b"INSERT INTO t FORMAT CSV\n7,x\n8,y\n").status, 200);
     assert_eq!(ask(at, "", b"INSERT INTO t VALUES (10, 'z')").status, 200);
     assert_eq!(ask(at, "", b"SELECT count() FROM t").body, "5\n");
+    // Packed, with the statement inside and outside: gzip of "INSERT INTO t FORMAT CSV\n11,w\n" and of "12,v\n".
+    let packed = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xf3\xf4\x0b\x76\x0d\x0a\x51\xf0\xf4\x0b\xf1\x57\x28\x51\x70\xf3\x0f\xf2\x75\x0c\x51\x70\x0e\x0e\xe3\x32\x34\xd4\x29\xe7\x02\x00\x8e\x44\xfa\xeb\x1e\x00\x00\x00";
+    let headers =
+        format!("X-ClickHouse-User: {}\r\nX-ClickHouse-Key: {}\r\nContent-Encoding: gzip\r\n", at.user, at.password);
+    assert_eq!(request(at, "POST", "", &headers, packed).status, 200);
+    let packed =
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x33\x34\xd2\x29\xe3\x02\x00\xeb\xde\xa6\xa8\x05\x00\x00\x00";
+    assert_eq!(request(at, "POST", "?query=INSERT%20INTO%20t%20FORMAT%20CSV", &headers, packed).status, 200);
+    assert_eq!(ask(at, "", b"SELECT b FROM t WHERE a IN (11, 12) ORDER BY a").body, "w\nv\n");
+    assert_eq!(ask(at, "", b"DELETE FROM t WHERE a IN (11, 12)").status, 200);
+    assert_eq!(request(at, "POST", "", &headers.replace("gzip", "snail"), b"x").status, 501);
     let cut = ask(at, "?query=INSERT%20INTO%20t%20FORMAT%20RowBinary", &[1, 200, 1]);
     assert!(cut.status >= 400 && cut.body.starts_with("Code: "), "{} {}", cut.status, cut.body);
     assert_eq!(ask(at, "", b"SELECT count() FROM t").body, "5\n", "half a row inserts nothing");

@@ -337,3 +337,22 @@ proptest::proptest! {
         proptest::prop_assert_eq!(got, put);
     }
 }
+
+#[test]
+fn a_reader_never_sleeps_beside_an_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    // Appends and acknowledgements race; after each the count a reader waits on must be right.
+    std::thread::scope(|scope| {
+        let appending =
+            scope.spawn(|| (0..300).for_each(|n| assert_eq!(spool.append(&[passage(n)]).unwrap().stored, 1)));
+        let mut read = 0;
+        while read < 300 {
+            assert!(spool.wait(Duration::from_secs(60)) > 0, "asleep after {read}, {}", appending.is_finished());
+            let batch = spool.next_batch(2, u64::MAX).unwrap().unwrap();
+            read += batch.events.len();
+            spool.ack(&batch).unwrap();
+        }
+    });
+    assert_eq!(spool.wait(Duration::ZERO), 0);
+}
