@@ -116,13 +116,16 @@ impl SpoolFile {
             self.changed.notify_all();
             done
         });
-        result.map_err(|error: redb::Error| {
-            // After an I/O error redb refuses further work on the same handle; the file itself is sound.
-            if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::Corrupted(_)) {
-                *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
-            }
-            explain(&self.path, error)
-        })
+        result.map_err(|error| self.lose(error))
+    }
+
+    /// Gives up a handle that `redb` refuses to work on after an I/O error, so that the next call opens the file anew; the
+    /// file itself is sound.
+    fn lose(&self, error: redb::Error) -> SpoolError {
+        if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::Corrupted(_)) {
+            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        explain(&self.path, error)
     }
 
     pub(super) fn read<T>(
@@ -130,9 +133,12 @@ impl SpoolFile {
         work: impl FnOnce(&redb::ReadTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, SpoolError> {
         self.reopen_if_lost()?;
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = database.as_ref() else { return Err(SpoolError::Closed) };
-        (|| work(&database.begin_read()?))().map_err(|error| explain(&self.path, error))
+        let result = {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(database) = database.as_ref() else { return Err(SpoolError::Closed) };
+            (|| work(&database.begin_read()?))()
+        };
+        result.map_err(|error| self.lose(error))
     }
 
     fn reopen_if_lost(&self) -> Result<(), SpoolError> {

@@ -356,3 +356,13 @@ fn a_reader_never_sleeps_beside_an_event() {
     });
     assert_eq!(spool.wait(Duration::ZERO), 0);
 }
+
+#[test]
+fn a_file_that_is_no_spool_is_a_clear_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("spool.redb");
+    std::fs::write(&path, vec![b'x'; 10_000]).unwrap();
+    let refused = Spool::open(dir.path(), SpoolLimits::default()).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains(path.to_str().unwrap()), "{refused}");
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 10_000, "and it is left as it is");
+}
