@@ -1,6 +1,17 @@
 //! The hidden child command by itself, as the root binary has it, for this crate's tests.
+#![allow(clippy::print_stderr)]
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let json = std::env::args().nth(1).ok_or("expected one argument: the JSON of ServeArgs")?;
-    Ok(stopline_store::embedded::serve(&stopline_store::embedded::ServeArgs::parse(&json)?)?)
+use std::process::ExitCode;
+
+use stopline_store::embedded::{ServeArgs, serve};
+
+fn main() -> ExitCode {
+    let json = std::env::args().nth(1).unwrap_or_default();
+    match ServeArgs::parse(&json).and_then(|args| serve(&args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }

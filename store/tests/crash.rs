@@ -1,4 +1,5 @@
 //! Processes killed at random: what was acknowledged is there, once.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod common;
 
@@ -72,7 +73,7 @@ impl Victim {
 /// 0 to `most_ms`, different at every run.
 fn random(most_ms: u32) -> Duration {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    Duration::from_micros(u64::from(now.subsec_nanos() / 1000 % (most_ms * 1000)))
+    Duration::from_micros(u64::from(now.subsec_micros() % (most_ms * 1000)))
 }
 
 fn kill_9(pid: u32) {

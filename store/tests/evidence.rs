@@ -1,4 +1,5 @@
 //! Evidence packages: written, found sound, and every kind of tampering named.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod common;
 
@@ -134,7 +135,8 @@ fn every_tampering_with_a_package_is_named() {
         bytes[middle] ^= 1;
         fs::write(path, bytes).unwrap();
     };
-    let cases: [(&str, Box<dyn Fn(&Path)>, fn(&Fault) -> bool); 12] = [
+    type Case = (&'static str, Box<dyn Fn(&Path)>, fn(&Fault) -> bool);
+    let cases: [Case; 12] = [
         (
             "a flipped bit",
             Box::new(move |p| flip(p.join("clip.mp4"))),

@@ -1,4 +1,5 @@
 //! From the spool into a real embedded ClickHouse.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Questions about the past, against a real embedded ClickHouse.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! ClickHouse's HTTP interface over the engine: takes a request apart, runs it, words the answer.
 
-use std::{io::Write as _, sync::Arc};
+use std::{fs::File, io::Write as _, sync::Arc};
 
 use axum::{
     Router,
@@ -48,11 +48,13 @@ impl Server {
     }
 }
 
-/// A statement with all that belongs to it.
+/// A statement with all that belongs to it, as it came.
 struct Statement {
-    sql: Vec<u8>,
-    /// Data of an INSERT, with the engine's name of their encoding.
-    data: Option<(InsertData, Bytes, Option<&'static str>)>,
+    /// From the URL and the form.
+    query: String,
+    body: Bytes,
+    /// The engine's name of the body's encoding.
+    encoding: Option<&'static str>,
     database: Option<String>,
     format: String,
     settings: Vec<(String, String)>,
@@ -134,61 +136,36 @@ impl Statement {
     /// Takes the request apart. `pairs` are the URL's parameters.
     async fn read(request: Request, pairs: Vec<(String, String)>) -> Result<Self, Failure> {
         let mut this = Self {
-            sql: Vec::new(),
-            data: None,
+            query: String::new(),
+            body: Bytes::new(),
+            encoding: None,
             database: None,
             format: "TabSeparated".to_owned(),
             settings: Vec::new(),
             params: Vec::new(),
             read_only: request.method() == Method::GET,
         };
-        let mut query = String::new();
         for (key, value) in pairs {
-            this.take(key, value, &mut query)?;
+            this.take(key, value)?;
         }
-        let (encoding, is_form) = {
+        let is_form = {
             let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let is_form = header(header::CONTENT_TYPE).starts_with("multipart/form-data");
-            (encoding(header(header::CONTENT_ENCODING))?, is_form)
+            this.encoding = encoding(header(header::CONTENT_ENCODING))?;
+            header(header::CONTENT_TYPE).starts_with("multipart/form-data")
         };
-        let body = if is_form {
-            this.form(request, &mut query).await?;
-            Bytes::new()
+        if is_form {
+            this.form(request).await?;
         } else {
-            to_bytes(request.into_body(), BODY_BYTES).await.map_err(|error| {
+            this.body = to_bytes(request.into_body(), BODY_BYTES).await.map_err(|error| {
                 Failure::new(AS_TOO_LARGE, "TOO_LARGE_SIZE", format_args!("cannot take the body: {error}"))
-            })?
-        };
-        if let Some(insert) = InsertData::find(query.as_bytes()) {
-            let behind = query.as_bytes()[insert.data_at..].to_vec();
-            let data = if behind.is_empty() { body } else { [behind.as_slice(), &body].concat().into() };
-            this.data = Some((insert, data, encoding));
-            return Ok(this);
-        }
-        if encoding.is_some() && !body.is_empty() {
-            let message = "a compressed body is taken only for an INSERT whose statement stands in `query`";
-            return Err(Failure::new(48, "NOT_IMPLEMENTED", message));
-        }
-        if query.is_empty() {
-            if let Some(insert) = InsertData::find(&body) {
-                let data = body.slice(insert.data_at..);
-                this.data = Some((insert, data, None));
-                return Ok(this);
-            }
-            this.sql = body.into();
-        } else {
-            this.sql = query.into_bytes();
-            if !body.is_empty() {
-                this.sql.push(b'\n');
-                this.sql.extend_from_slice(&body);
-            }
+            })?;
         }
         Ok(this)
     }
 
-    fn take(&mut self, key: String, value: String, query: &mut String) -> Result<(), Failure> {
+    fn take(&mut self, key: String, value: String) -> Result<(), Failure> {
         match key.as_str() {
-            "query" => query.push_str(&value),
+            "query" => self.query.push_str(&value),
             "database" => self.database = Some(value).filter(|name| !name.is_empty()),
             "default_format" => self.format = value,
             "decompress" if value != "0" => {
@@ -206,7 +183,7 @@ impl Statement {
         Ok(())
     }
 
-    async fn form(&mut self, request: Request, query: &mut String) -> Result<(), Failure> {
+    async fn form(&mut self, request: Request) -> Result<(), Failure> {
         let bad = |error: &dyn std::fmt::Display| Failure::new(117, "INCORRECT_DATA", format_args!("form: {error}"));
         let mut form = Multipart::from_request(request, &()).await.map_err(|error| bad(&error))?;
         while let Some(field) = form.next_field().await.map_err(|error| bad(&error))? {
@@ -216,7 +193,7 @@ impl Statement {
                 return Err(Failure::new(48, "NOT_IMPLEMENTED", message));
             }
             let value = field.text().await.map_err(|error| bad(&error))?;
-            self.take(name, value, query)?;
+            self.take(name, value)?;
         }
         Ok(())
     }
@@ -234,15 +211,40 @@ impl Statement {
         if self.read_only {
             run(b"SET readonly = 1", &[])?;
         }
-        let Some((insert, data, encoding)) = &self.data else {
-            let output = run(&self.sql, &self.params)?;
-            return Ok((output, output_format(&self.sql).unwrap_or_else(|| self.format.clone())));
+        if let Some(insert) = InsertData::find(self.query.as_bytes()) {
+            let behind = &self.query.as_bytes()[insert.data_at..];
+            if behind.is_empty() {
+                let file = in_memory(&self.body)?;
+                let sql = insert.reading_file(&ffi::path_of(&file), self.encoding);
+                return Ok((run(sql.as_bytes(), &self.params)?, self.format.clone()));
+            }
+        }
+        let unpacked;
+        let mut body: &[u8] = &self.body;
+        if let Some(encoding) = self.encoding.filter(|_| !body.is_empty()) {
+            // The statement itself is packed. The engine can unpack it.
+            let file = in_memory(body)?;
+            let path = ffi::path_of(&file);
+            let sql = format!("SELECT * FROM file('{path}', 'RawBLOB', 'text String', '{encoding}') FORMAT RawBLOB");
+            unpacked = run(sql.as_bytes(), &[])?;
+            body = unpacked.as_ref();
+        }
+        let joined;
+        let text = if self.query.is_empty() {
+            body
+        } else if body.is_empty() {
+            self.query.as_bytes()
+        } else {
+            joined = [self.query.as_bytes(), b"\n", body].concat();
+            &joined
         };
-        // By file, because the parser of inline data drops leading bytes that look like white space.
-        let file = ffi::memory_file().and_then(|mut file| file.write_all(data).map(|()| file));
-        let file = file.map_err(|error| Failure::new(1002, "UNKNOWN_EXCEPTION", format_args!("memfd: {error}")))?;
-        let sql = insert.reading_file(&ffi::path_of(&file), *encoding);
-        Ok((run(sql.as_bytes(), &self.params)?, self.format.clone()))
+        if let Some(insert) = InsertData::find(text) {
+            let file = in_memory(&text[insert.data_at..])?;
+            let sql = insert.reading_file(&ffi::path_of(&file), None);
+            return Ok((run(sql.as_bytes(), &self.params)?, self.format.clone()));
+        }
+        let output = run(text, &self.params)?;
+        Ok((output, output_format(text).unwrap_or_else(|| self.format.clone())))
     }
 
     fn set_statement(&self) -> Result<String, Failure> {
@@ -255,6 +257,14 @@ impl Statement {
         }
         Ok(format!("SET {}", set.join(", ")))
     }
+}
+
+/// Puts data where the engine can open it as a file: its parser of inline data drops leading bytes that look like white
+/// space.
+fn in_memory(data: &[u8]) -> Result<File, Failure> {
+    ffi::memory_file()
+        .and_then(|mut file| file.write_all(data).map(|()| file))
+        .map_err(|error| Failure::new(1002, "UNKNOWN_EXCEPTION", format_args!("memfd: {error}")))
 }
 
 /// `name` as an SQL identifier.

@@ -4,14 +4,17 @@
 //! The child is [`serve`]; [`Embedded`] keeps one running. The engine lives in a child because it is 500 MB of foreign
 //! code: when it dies, it is started again and nothing else notices but by waiting.
 //!
-//! What the HTTP side understands, so that the `clickhouse` crate and most other clients work: `GET /ping`; `POST` and
-//! `GET /` with the statement in `query`, the body, or a form field; `database`, `default_format`, `query_id`,
-//! `param_*` and any setting as URL parameters; Basic, `X-ClickHouse-User`/`-Key` or `user`/`password` credentials; data
-//! of an `INSERT … FORMAT …` in the body, plain or with a `Content-Encoding` that the engine can read (gzip, deflate, br,
-//! zstd, lz4 frames). Answers carry `X-ClickHouse-Format`, `-Query-Id`, `-Summary`, and on failure a status of 4xx or 5xx
-//! with `X-ClickHouse-Exception-Code` and ClickHouse's text. It does not understand `decompress=1` (ClickHouse's own
-//! block framing), external tables and sessions that outlive a request (`session_id` is ignored). Answers are whole, as
-//! with `wait_end_of_query=1`: libchdb's streaming repeats a format's header in every chunk (tried with 26.5.3).
+//! What the HTTP side understands, so that the `clickhouse` crate and clickhouse-connect work: `GET /ping`; `POST` and
+//! `GET /` (which may change nothing) with the statement in `query`, the body, or a form field; `database`,
+//! `default_format`, `query_id`, `param_*` and any setting as URL parameters; Basic, `X-ClickHouse-User`/`-Key` or
+//! `user`/`password` credentials; data of an `INSERT … FORMAT …` behind the statement or alone in the body, plain or with a
+//! `Content-Encoding` that the engine can read (gzip, deflate, br, zstd, lz4 frames). Answers carry
+//! `X-ClickHouse-Format`, `-Query-Id` and `-Summary`, and on failure a status of 4xx or 5xx with
+//! `X-ClickHouse-Exception-Code` and ClickHouse's text.
+//!
+//! What it does not understand: `decompress=1` (ClickHouse's own block framing; our client sends plain data on loopback),
+//! external tables, and sessions that outlive a request (`session_id` is ignored). Answers are plain and whole, as with
+//! `wait_end_of_query=1`: libchdb's streaming repeats a format's header in every chunk (tried with 26.5.3).
 
 mod ffi;
 mod http;

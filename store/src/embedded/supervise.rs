@@ -83,7 +83,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Starts the child and returns once it answers `/ping`. Blocks.
+    /// Starts the child and returns once it answers `/ping`. Blocks (about 0.4 s): from async code use `spawn_blocking`.
     pub fn start(config: EmbeddedConfig) -> Result<Self, EmbeddedError> {
         fs::create_dir_all(&config.data_dir)
             .map_err(EmbeddedError::io(format!("making {}", config.data_dir.display())))?;

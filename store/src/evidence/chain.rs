@@ -148,3 +148,46 @@ pub(super) fn packages(dir: &Path) -> io::Result<Vec<PathBuf>> {
     found.sort();
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(last: Option<&End>, next: Option<&End>) -> State {
+        State { camera: CameraId::new("cam-1").unwrap(), last: last.cloned(), next: next.cloned() }
+    }
+
+    fn end(number: u64, manifest: &str) -> End {
+        let path = format!("cam-1/2026/11/21/{number}");
+        End { number, manifest_sha256: disk::sha256(manifest.as_bytes()), path }
+    }
+
+    #[test]
+    fn a_crash_on_either_side_of_the_rename_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, camera) = (dir.path(), CameraId::new("cam-1").unwrap());
+        let signer = Signer::open_or_create(&root.join("keys")).unwrap();
+        let key = signer.public_key();
+        let (first, second) = (end(1, "one"), end(2, "two"));
+        for end in [&first, &second] {
+            fs::create_dir_all(root.join(&end.path)).unwrap();
+        }
+        let found = || find_end(root, &camera, &key).unwrap();
+        // Announced, not in its place.
+        state(Some(&first), Some(&second)).write(&root.join("cam-1"), &signer).unwrap();
+        assert_eq!(found(), Some(first.clone()));
+        // In its place, not noted.
+        fs::write(root.join(&second.path).join(MANIFEST), "two").unwrap();
+        assert_eq!(found(), Some(second.clone()));
+        // Something else lies in its place.
+        fs::write(root.join(&second.path).join(MANIFEST), "three").unwrap();
+        assert_eq!(found(), Some(first));
+        // The very first.
+        state(None, Some(&end(1, "one"))).write(&root.join("cam-1"), &signer).unwrap();
+        assert_eq!(found(), None);
+        // Signed by somebody else: unusable.
+        let stranger = Signer::open_or_create(&root.join("other")).unwrap();
+        state(None, None).write(&root.join("cam-1"), &stranger).unwrap();
+        assert!(matches!(State::read(&root.join("cam-1"), &key), Err(Unusable::Broken(_))));
+    }
+}

@@ -106,7 +106,7 @@ fn put_aside(file: &SpoolFile, unreadable: &[(u64, Vec<u8>, String)]) -> Result<
     for (number, _, reason) in unreadable {
         tracing::error!(number, %reason, "a spooled record cannot be read and is kept aside");
     }
-    let held = file.write(|txn| {
+    file.write(|txn| {
         let (mut records, mut passages) = (txn.open_table(RECORDS)?, txn.open_table(PASSAGES)?);
         let (mut aside, mut numbers) = (txn.open_table(ASIDE)?, txn.open_table(NUMBERS)?);
         let mut bytes = numbers.get("bytes")?.map_or(0, |value| value.value());
@@ -119,20 +119,18 @@ fn put_aside(file: &SpoolFile, unreadable: &[(u64, Vec<u8>, String)]) -> Result<
             bytes = bytes.saturating_sub(json.len() as u64);
         }
         numbers.insert("bytes", bytes)?;
-        Ok(records.len()?)
-    })?;
-    file.set_pending(held);
-    Ok(())
+        Ok(())
+    })
 }
 
 /// See [`super::Spool::ack`].
 pub(super) fn ack(file: &SpoolFile, batch: &Batch) -> Result<(), SpoolError> {
-    let held = file.write(|txn| {
+    file.write(|txn| {
         let mut numbers = txn.open_table(NUMBERS)?;
         let mut records = txn.open_table(RECORDS)?;
         if open_batch(&numbers)? != Some((batch.first, batch.last)) {
             // Acknowledged before, or not ours: deleting would lose events.
-            return Ok(records.len()?);
+            return Ok(());
         }
         let mut passages = txn.open_table(PASSAGES)?;
         let mut freed = 0;
@@ -144,8 +142,6 @@ pub(super) fn ack(file: &SpoolFile, batch: &Batch) -> Result<(), SpoolError> {
         numbers.insert("bytes", bytes.saturating_sub(freed))?;
         numbers.remove("batch_first")?;
         numbers.remove("batch_last")?;
-        Ok(records.len()?)
-    })?;
-    file.set_pending(held);
-    Ok(())
+        Ok(())
+    })
 }

@@ -40,6 +40,8 @@ pub(super) struct SpoolFile {
     opener: Opener,
     /// `None` after a failure that `redb` does not work on from, until it could be opened again.
     database: RwLock<Option<Database>>,
+    /// Writing is one at a time; see [`Self::write`].
+    turn: Mutex<()>,
     /// Records held, for [`Self::wait`].
     pending: Mutex<u64>,
     changed: Condvar,
@@ -53,6 +55,7 @@ impl SpoolFile {
             id: String::new(),
             opener,
             database: RwLock::new(Some(database)),
+            turn: Mutex::new(()),
             pending: Mutex::new(0),
             changed: Condvar::new(),
         };
@@ -71,7 +74,6 @@ impl SpoolFile {
             }
             Ok(known.unwrap_or(fresh))
         })?;
-        this.set_pending(this.held()?.records);
         Ok(this)
     }
 
@@ -87,11 +89,15 @@ impl SpoolFile {
         SpoolError::Store { path: self.path.clone(), reason }
     }
 
-    /// Runs `work` in one transaction and syncs it. `Err`: nothing of it was acknowledged.
+    /// Runs `work` in one transaction and syncs it, and tells those who wait how many records are there now. `Err`:
+    /// nothing of it was acknowledged.
     pub(super) fn write<T>(
         &self,
         work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, SpoolError> {
+        // From before the transaction until `pending` is set: else an older count could overwrite a newer one, and a
+        // reader would sleep beside its events.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.reopen_if_lost()?;
         let result = {
             let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
@@ -100,17 +106,26 @@ impl SpoolFile {
                 let mut txn = database.begin_write()?;
                 txn.set_durability(Durability::Immediate)?;
                 let done = work(&txn)?;
+                let records = txn.open_table(RECORDS)?.len()?;
                 txn.commit()?;
-                Ok(done)
+                Ok((done, records))
             })()
         };
-        result.map_err(|error: redb::Error| {
-            // After an I/O error redb refuses further work on the same handle; the file itself is sound.
-            if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::Corrupted(_)) {
-                *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
-            }
-            explain(&self.path, error)
-        })
+        let result = result.map(|(done, records)| {
+            *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = records;
+            self.changed.notify_all();
+            done
+        });
+        result.map_err(|error| self.lose(error))
+    }
+
+    /// Gives up a handle that `redb` refuses to work on after an I/O error, so that the next call opens the file anew; the
+    /// file itself is sound.
+    fn lose(&self, error: redb::Error) -> SpoolError {
+        if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::Corrupted(_)) {
+            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        explain(&self.path, error)
     }
 
     pub(super) fn read<T>(
@@ -118,9 +133,12 @@ impl SpoolFile {
         work: impl FnOnce(&redb::ReadTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, SpoolError> {
         self.reopen_if_lost()?;
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = database.as_ref() else { return Err(SpoolError::Closed) };
-        (|| work(&database.begin_read()?))().map_err(|error| explain(&self.path, error))
+        let result = {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(database) = database.as_ref() else { return Err(SpoolError::Closed) };
+            (|| work(&database.begin_read()?))()
+        };
+        result.map_err(|error| self.lose(error))
     }
 
     fn reopen_if_lost(&self) -> Result<(), SpoolError> {
@@ -147,11 +165,6 @@ impl SpoolFile {
                 aside: txn.open_table(ASIDE)?.len()?,
             })
         })
-    }
-
-    pub(super) fn set_pending(&self, records: u64) {
-        *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = records;
-        self.changed.notify_all();
     }
 
     pub(super) fn wait(&self, time: Duration) -> u64 {

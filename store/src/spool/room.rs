@@ -1,6 +1,6 @@
 //! Accounting of one group: what fits, what is shed.
 
-use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
+use redb::{ReadableTable as _, Table, WriteTransaction};
 
 use super::{
     Appended,
@@ -99,14 +99,14 @@ impl<'txn> Room<'txn> {
         Ok(true)
     }
 
-    /// Writes the numbers back; gives how many records are held.
-    pub(super) fn close(mut self) -> Result<u64, redb::Error> {
+    /// Writes the numbers back.
+    pub(super) fn close(mut self) -> Result<(), redb::Error> {
         for (name, value) in
             [("next", self.next), ("bytes", self.bytes), ("shed_refused", self.refused), ("shed_removed", self.removed)]
         {
             self.numbers.insert(name, value)?;
         }
-        Ok(self.records.len()?)
+        Ok(())
     }
 }
 

@@ -188,7 +188,9 @@ fn concurrent_appends_share_commits() {
     std::thread::scope(|scope| {
         for thread in 0..16 {
             let spool = &spool;
-            scope.spawn(move || (0..25).for_each(|n| drop(spool.append(&[passage(thread * 100 + n)]).unwrap())));
+            scope.spawn(move || {
+                (0..25).for_each(|n| assert_eq!(spool.append(&[passage(thread * 100 + n)]).unwrap().stored, 1))
+            });
         }
     });
     let stats = spool.stats().unwrap();
@@ -326,7 +328,7 @@ proptest::proptest! {
                     this.ack(&batch).unwrap();
                 },
                 _ => {
-                    spool = None;
+                    drop(spool.take());
                     spool = Some(open(dir.path()));
                 }
             }
@@ -334,4 +336,33 @@ proptest::proptest! {
         got.extend(drain(spool.as_ref().unwrap()));
         proptest::prop_assert_eq!(got, put);
     }
+}
+
+#[test]
+fn a_reader_never_sleeps_beside_an_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    // Appends and acknowledgements race; after each the count a reader waits on must be right.
+    std::thread::scope(|scope| {
+        let appending =
+            scope.spawn(|| (0..300).for_each(|n| assert_eq!(spool.append(&[passage(n)]).unwrap().stored, 1)));
+        let mut read = 0;
+        while read < 300 {
+            assert!(spool.wait(Duration::from_secs(60)) > 0, "asleep after {read}, {}", appending.is_finished());
+            let batch = spool.next_batch(2, u64::MAX).unwrap().unwrap();
+            read += batch.events.len();
+            spool.ack(&batch).unwrap();
+        }
+    });
+    assert_eq!(spool.wait(Duration::ZERO), 0);
+}
+
+#[test]
+fn a_file_that_is_no_spool_is_a_clear_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("spool.redb");
+    std::fs::write(&path, vec![b'x'; 10_000]).unwrap();
+    let refused = Spool::open(dir.path(), SpoolLimits::default()).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains(path.to_str().unwrap()), "{refused}");
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 10_000, "and it is left as it is");
 }

@@ -100,8 +100,8 @@ impl Writer {
             for request in &group {
                 verdicts.push(room.append(&request.records)?);
             }
-            let held = room.close()?;
-            Ok((verdicts, held))
+            room.close()?;
+            Ok(verdicts)
         });
         match committed {
             Err(error) => {
@@ -109,9 +109,8 @@ impl Writer {
                     request.answer(Err(error.clone()));
                 }
             }
-            Ok((verdicts, held)) => {
+            Ok(verdicts) => {
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
-                self.file.set_pending(held);
                 for (request, verdict) in group.into_iter().zip(verdicts) {
                     match verdict {
                         Verdict::Stored(appended) => request.answer(Ok(appended)),
