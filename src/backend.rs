@@ -15,7 +15,7 @@ use stopline_types::{
 use stopline_web::{Answer, Backend, BackendError, CameraImage, EvidenceFile, Health, StoreState};
 use tokio::sync::broadcast;
 
-use crate::engine::{intake::Intake, stills};
+use crate::engine::{intake::Intake, lag::Lag, stills};
 
 /// How far back the latest picture of a camera may lie.
 const LATEST_S: f64 = 4.0;
@@ -28,6 +28,7 @@ pub(crate) struct EngineBackend {
     intake: Intake,
     spool: Arc<Spool>,
     shipping: Arc<Shipper>,
+    lag: Arc<Lag>,
     started: UtcUs,
 }
 
@@ -39,9 +40,10 @@ impl EngineBackend {
         intake: Intake,
         spool: Arc<Spool>,
         shipping: Arc<Shipper>,
+        lag: Arc<Lag>,
     ) -> Self {
         let started = std::time::SystemTime::now().into();
-        Self { store, cameras, evidence_dir, intake, spool, shipping, started }
+        Self { store, cameras, evidence_dir, intake, spool, shipping, lag, started }
     }
 }
 
@@ -140,7 +142,7 @@ impl Backend for EngineBackend {
                 spool_events: spool.records,
                 spool_bytes: spool.bytes,
                 store_lag_s: shipping.oldest_unshipped.map(|oldest| now.since_s(oldest).max(0.0)),
-                analysis_lag_p95_s: None,
+                analysis_lag_p95_s: self.lag.p95_s(),
             })
         })
     }

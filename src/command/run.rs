@@ -20,7 +20,7 @@ pub(crate) fn run(dir: &Path, duration_s: Option<f64>, json: bool) -> anyhow::Re
         let mut hooks = Hooks::default();
         if json {
             // A reader that has gone away must not stop the engine.
-            hooks.on_durable = Some(Arc::new(|event| drop(say_json(event))));
+            hooks.on_durable = Some(Arc::new(|event, _| drop(say_json(event))));
         }
         let engine = Engine::start(config, hooks).await?;
         tracing::info!("pages: http://{}; make a user first: stopline user add NAME", engine.web_address());

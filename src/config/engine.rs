@@ -73,13 +73,14 @@ pub(crate) struct DetectorConfig {
     pub workers: usize,
     /// Frames a second looked at for each camera, at most.
     pub max_fps: f64,
-    /// Frames in one model call, at most; only models with a free batch size take more than one.
+    /// Frames in one model call, at most; only models with a free batch size take more than one. On a CPU one is
+    /// fastest (benches/RESULTS.md): the caches hold one picture's layers, not four's.
     pub max_batch: usize,
 }
 
 impl Default for DetectorConfig {
     fn default() -> Self {
-        Self { model: "nanodet-g".into(), workers: 0, max_fps: 12.5, max_batch: 4 }
+        Self { model: "nanodet-g".into(), workers: 0, max_fps: 12.5, max_batch: 1 }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The live table: on a terminal redrawn each second, else a line for each violation and a line every ten seconds.
 
-use std::{fmt::Write as _, io::Write as _, time::Instant};
+use std::{io::Write as _, time::Instant};
 
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use jiff::tz::TimeZone;
@@ -27,6 +27,7 @@ impl Live {
     }
 
     pub(super) fn show(&mut self, engine: &Engine, seen: &Seen) -> std::io::Result<()> {
+        seen.lock().row_ms.extend(engine.ship_stats().last_delay_ms.map(|ms| ms as f32));
         let mut out = std::io::stdout().lock();
         if self.terminal {
             // Home, draw, clear what is left below: less flicker than clearing first.
@@ -89,13 +90,12 @@ impl Live {
             let of = |event: &&Event| matches!(event, Event::Passage(p) if p.class == class);
             format!("{class} {}", seen.events.iter().filter(of).count())
         });
-        // Writing to a String cannot fail.
-        drop(writeln!(text, "{cameras}\npassages: {}", by_class.join(", ")));
-        drop(writeln!(text, "latest violations (time in Việt Nam, UTC+7):"));
+        text += &format!("{cameras}\npassages: {}\n", by_class.join(", "));
+        text += "latest violations (time in Việt Nam, UTC+7):\n";
         let seen = seen.lock();
         let violations = seen.events.iter().rev().filter(|event| matches!(event, Event::Violation(_)));
         for event in violations.take(LATEST) {
-            drop(writeln!(text, "  {}", one_line(event)));
+            text += &format!("  {}\n", one_line(event));
         }
         text
     }

@@ -88,6 +88,10 @@ pub(crate) struct SeenInner {
     pub media_s: std::collections::HashMap<stopline_types::CameraId, f64>,
     /// Delay from the last packet received to the frame analysed, milliseconds.
     pub delay_ms: Vec<f32>,
+    /// From an event decided (and, for violations, proved) to the event on disk, milliseconds.
+    pub durable_ms: Vec<f32>,
+    /// From an event on disk to its row in ClickHouse, of each second's latest batch, milliseconds.
+    pub row_ms: Vec<f32>,
 }
 
 impl Seen {
@@ -100,7 +104,11 @@ fn hooks(seen: &Arc<Seen>) -> Hooks {
     let durable = Arc::clone(seen);
     let analysed = Arc::clone(seen);
     Hooks {
-        on_durable: Some(Arc::new(move |event| durable.lock().events.push(event.clone()))),
+        on_durable: Some(Arc::new(move |event, took| {
+            let mut seen = durable.lock();
+            seen.events.push(event.clone());
+            seen.durable_ms.push(took.as_secs_f32() * 1e3);
+        })),
         on_analysed: Some(Arc::new(move |camera, media_s, delay| {
             let mut seen = analysed.lock();
             let latest = seen.media_s.entry(camera.clone()).or_default();

@@ -29,7 +29,7 @@ pub(super) struct Summary {
     packages: usize,
     package_faults: Vec<String>,
     without_evidence: usize,
-    delay_ms: Option<(f32, f32)>,
+    delays: [(&'static str, Option<(f32, f32)>); 3],
     must_find: bool,
     score: Option<Score>,
 }
@@ -42,10 +42,8 @@ impl Summary {
         evidence_dir: &Path,
         took: Duration,
     ) -> anyhow::Result<Self> {
-        let (events, media_s, mut delays) = {
-            let mut seen = seen.lock();
-            (std::mem::take(&mut seen.events), seen.media_s.clone(), std::mem::take(&mut seen.delay_ms))
-        };
+        let seen = std::mem::take(&mut *seen.lock());
+        let (events, media_s) = (seen.events, seen.media_s);
         let mut stored: HashSet<EventId> = HashSet::new();
         let mut rows = Vec::new();
         for counted in stopped.store().counts().await? {
@@ -82,8 +80,6 @@ impl Summary {
             sum.reconnects += c.reconnects;
             sum
         });
-        delays.sort_by(f32::total_cmp);
-        let delay_ms = (!delays.is_empty()).then(|| (delays[delays.len() / 2], delays[delays.len() * 95 / 100]));
         Ok(Self {
             took,
             ended: stopped.ended.clone(),
@@ -95,7 +91,11 @@ impl Summary {
             packages,
             package_faults,
             without_evidence: found.iter().filter(|violation| violation.evidence.is_none()).count(),
-            delay_ms,
+            delays: [
+                ("packet received to frame analysed", middle_and_p95(seen.delay_ms)),
+                ("decided to durable", middle_and_p95(seen.durable_ms)),
+                ("durable to row in ClickHouse", middle_and_p95(seen.row_ms)),
+            ],
             must_find: input.must_find,
             score: judge_by_camera(input, &found, &media_s),
         })
@@ -127,6 +127,8 @@ impl Summary {
             require(rows == unique, format!("table {table} holds {} doubled rows", rows - unique));
         }
         require(self.without_evidence == 0, format!("{} violations have no evidence package", self.without_evidence));
+        require(self.ended.dead_letters == 0, format!("ClickHouse refused {} events", self.ended.dead_letters));
+        require(self.ended.passages_shed == 0, format!("{} passages were shed", self.ended.passages_shed));
         for fault in &self.package_faults {
             require(false, fault.clone());
         }
@@ -147,8 +149,10 @@ impl Summary {
         row("  not analysed: a newer one came", f.frames_superseded.to_string());
         row("  not analysed: above the rate", f.frames_over_rate.to_string());
         row("  not decodable", f.frames_undecodable.to_string());
-        if let Some((median, p95)) = self.delay_ms {
-            row("packet to analysed", format!("median {median:.0} ms, 95 % within {p95:.0} ms"));
+        for (name, delay) in self.delays {
+            if let Some((median, p95)) = delay {
+                row(name, format!("median {median:.0} ms, 95 % within {p95:.0} ms"));
+            }
         }
         row("passages", self.passages.to_string());
         for (rule, count) in &self.violations {
@@ -172,6 +176,12 @@ impl Summary {
         }
         text
     }
+}
+
+/// Median and 95th percentile; `None` of nothing.
+fn middle_and_p95(mut values: Vec<f32>) -> Option<(f32, f32)> {
+    values.sort_by(f32::total_cmp);
+    Some((*values.get(values.len() / 2)?, *values.get(values.len() * 95 / 100)?))
 }
 
 /// Each camera is judged over the loops it watched; the figures are summed.

@@ -1,16 +1,12 @@
 //! Proof for violations: when the packets after the act have come, cut the clip, decode the stills, write and sign
 //! the package, and only then hand the violation to the spool.
 //!
-//! A violation whose packets never come (the camera died, the ring was too small) goes on without a package and is
-//! counted with its reason: a person must see that there is none.
+//! A violation whose packets never come (the camera died, the ring was too small) goes on without a package, and the
+//! log says why: a person must see that there is none, and the pages do not let it be confirmed.
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
-    },
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -33,13 +29,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub(crate) struct Prover {
     sender: SyncSender<Box<Violation>>,
-    counters: Arc<Counters>,
-}
-
-#[derive(Default)]
-struct Counters {
-    written: AtomicU64,
-    without: AtomicU64,
 }
 
 /// The thread behind a [`Prover`].
@@ -60,10 +49,9 @@ impl Prover {
         intake: Intake,
     ) -> std::io::Result<(Self, ProverThread)> {
         let (sender, receiver) = sync_channel(WAITING);
-        let counters = Arc::new(Counters::default());
-        let worker = Worker { sources, writer, config, intake, counters: Arc::clone(&counters) };
+        let worker = Worker { sources, writer, config, intake };
         let thread = std::thread::Builder::new().name("evidence".into()).spawn(move || worker.run(&receiver))?;
-        Ok((Self { sender, counters }, ProverThread(thread)))
+        Ok((Self { sender }, ProverThread(thread)))
     }
 
     /// Hands over a violation; waits while the prover is behind.
@@ -71,10 +59,6 @@ impl Prover {
         self.sender.send(violation).is_ok()
     }
 
-    /// Packages written, and violations that went on without one.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.counters.written.load(Ordering::Relaxed), self.counters.without.load(Ordering::Relaxed))
-    }
 }
 
 impl ProverThread {
@@ -96,7 +80,6 @@ struct Worker {
     writer: Writer,
     config: EvidenceConfig,
     intake: Intake,
-    counters: Arc<Counters>,
 }
 
 impl Worker {
@@ -137,12 +120,8 @@ impl Worker {
             None => Err(anyhow::anyhow!("no such camera")),
         };
         match made {
-            Ok(evidence) => {
-                self.counters.written.fetch_add(1, Ordering::Relaxed);
-                violation.evidence = Some(evidence);
-            }
+            Ok(evidence) => violation.evidence = Some(evidence),
             Err(error) => {
-                self.counters.without.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(camera = %violation.camera, id = %violation.id, "no evidence package: {error:#}");
             }
         }

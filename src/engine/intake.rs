@@ -10,7 +10,7 @@ use std::{
         mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use stopline_store::spool::Spool;
@@ -24,21 +24,15 @@ const BATCH: usize = 256;
 /// Live listeners further behind than this miss events and are told so.
 const LIVE_BACKLOG: usize = 512;
 
-/// Told of every event once it is durable.
-pub(crate) type OnDurable = Arc<dyn Fn(&Event) + Send + Sync>;
+/// Told of every event once it is durable, and how long that took.
+pub(crate) type OnDurable = Arc<dyn Fn(&Event, Duration) + Send + Sync>;
 
 /// The way in. Clones share one thread.
 #[derive(Clone)]
 pub(crate) struct Intake {
-    sender: SyncSender<Event>,
+    sender: SyncSender<(Instant, Event)>,
     live: broadcast::Sender<Arc<Event>>,
-    counters: Arc<Counters>,
-}
-
-#[derive(Default)]
-struct Counters {
-    durable: AtomicU64,
-    shed: AtomicU64,
+    shed: Arc<AtomicU64>,
 }
 
 /// The thread behind an [`Intake`].
@@ -49,19 +43,19 @@ impl Intake {
     pub(crate) fn start(spool: Arc<Spool>, on_durable: OnDurable) -> std::io::Result<(Self, IntakeThread)> {
         let (sender, receiver) = sync_channel(WAITING_EVENTS);
         let live = broadcast::Sender::new(LIVE_BACKLOG);
-        let counters = Arc::new(Counters::default());
+        let shed = Arc::new(AtomicU64::new(0));
         let thread = {
-            let (live, counters) = (live.clone(), Arc::clone(&counters));
+            let (live, shed) = (live.clone(), Arc::clone(&shed));
             std::thread::Builder::new().name("intake".into()).spawn(move || {
-                write_all(&receiver, &spool, &live, &counters, &on_durable);
+                write_all(&receiver, &spool, &live, &shed, &on_durable);
             })?
         };
-        Ok((Self { sender, live, counters }, IntakeThread(thread)))
+        Ok((Self { sender, live, shed }, IntakeThread(thread)))
     }
 
     /// Hands over an event; waits while the disk is behind. False: the intake has ended.
     pub(crate) fn put(&self, event: Event) -> bool {
-        self.sender.send(event).is_ok()
+        self.sender.send((Instant::now(), event)).is_ok()
     }
 
     /// Tells live listeners of an event that was made durable another way.
@@ -75,9 +69,9 @@ impl Intake {
         self.live.subscribe()
     }
 
-    /// Events written, and passages shed because the spool was full.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.counters.durable.load(Ordering::Relaxed), self.counters.shed.load(Ordering::Relaxed))
+    /// Passages shed because the spool was full.
+    pub(crate) fn shed(&self) -> u64 {
+        self.shed.load(Ordering::Relaxed)
     }
 }
 
@@ -91,24 +85,24 @@ impl IntakeThread {
 }
 
 fn write_all(
-    receiver: &Receiver<Event>,
+    receiver: &Receiver<(Instant, Event)>,
     spool: &Spool,
     live: &broadcast::Sender<Arc<Event>>,
-    counters: &Counters,
+    shed: &AtomicU64,
     on_durable: &OnDurable,
 ) {
-    while let Ok(first) = receiver.recv() {
+    while let Ok((oldest, first)) = receiver.recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH {
             match receiver.try_recv() {
-                Ok(event) => batch.push(event),
+                Ok((_, event)) => batch.push(event),
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }
-        let kept = append(spool, batch, counters);
-        counters.durable.fetch_add(kept.len() as u64, Ordering::Relaxed);
+        let kept = append(spool, batch, shed);
+        let took = oldest.elapsed();
         for event in kept {
-            on_durable(&event);
+            on_durable(&event, took);
             // No listener is no fault.
             drop(live.send(Arc::new(event)));
         }
@@ -116,12 +110,12 @@ fn write_all(
 }
 
 /// Writes a batch, however long it takes, and returns what the spool now holds.
-fn append(spool: &Spool, batch: Vec<Event>, counters: &Counters) -> Vec<Event> {
+fn append(spool: &Spool, batch: Vec<Event>, shed: &AtomicU64) -> Vec<Event> {
     let mut pause = Duration::from_millis(100);
     loop {
         match spool.append(&batch) {
             Ok(outcome) => {
-                counters.shed.fetch_add(outcome.shed as u64, Ordering::Relaxed);
+                shed.fetch_add(outcome.shed as u64, Ordering::Relaxed);
                 if outcome.shed == 0 {
                     return batch;
                 }

@@ -8,22 +8,24 @@ pub(crate) mod detection;
 pub(crate) mod evidence;
 mod history;
 pub(crate) mod intake;
+pub(crate) mod lag;
 pub(crate) mod stills;
 
 use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use evidence::{Prover, ProverThread, Source};
 use intake::{Intake, IntakeThread, OnDurable};
+use lag::Lag;
 use stopline_detect::{
     analyze::Analyzer,
     scene::Scene,
-    workers::{Looked, WorkerStats, Workers},
+    workers::{Looked, Workers},
 };
 use stopline_ingest::{
     Camera,
@@ -85,10 +87,10 @@ type Analyzers = HashMap<CameraId, Mutex<Analyzer>>;
 pub(crate) struct Ended {
     /// Events still in the spool; they go to the store at the next start.
     pub unshipped: u64,
-    pub shipped: ShipStats,
+    /// Events that the store refused; they stand in its `dead_letters` with the reason.
+    pub dead_letters: u64,
     pub cameras: Vec<CameraStatus>,
-    pub evidence_written: u64,
-    pub evidence_missing: u64,
+    /// Passages given up because the spool was full.
     pub passages_shed: u64,
 }
 
@@ -104,7 +106,7 @@ impl Engine {
         let spool_limits = SpoolLimits { bytes: u64::from(engine.spool.megabytes) << 20, ..Default::default() };
         let spool = Arc::new(Spool::open(&engine.data_dir.join("spool"), spool_limits)?);
         let shipper = Arc::new(Shipper::start(Arc::clone(&spool), &history.store, ShipOptions::default())?);
-        let on_durable = hooks.on_durable.clone().unwrap_or_else(|| Arc::new(|_: &Event| {}));
+        let on_durable = hooks.on_durable.clone().unwrap_or_else(|| Arc::new(|_: &Event, _| {}));
         let (intake, intake_thread) = Intake::start(Arc::clone(&spool), on_durable)?;
 
         let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
@@ -134,7 +136,8 @@ impl Engine {
         let (prover, prover_thread) = Prover::start(sources, writer, engine.evidence, intake.clone())?;
 
         let (cameras, analyzers) = (Arc::new(cameras), Arc::new(analyzers));
-        let workers = start_workers(detectors, &hub, &analyzers, &prover, &intake, hooks)?;
+        let lag = Arc::new(Lag::default());
+        let workers = start_workers(detectors, &hub, &analyzers, Outlets { prover: prover.clone(), intake: intake.clone(), lag: Arc::clone(&lag), hooks })?;
         let backend = EngineBackend::new(
             history.store.clone(),
             Arc::clone(&cameras),
@@ -142,6 +145,7 @@ impl Engine {
             intake.clone(),
             Arc::clone(&spool),
             Arc::clone(&shipper),
+            lag,
         );
         let pages = Pages::open(&config, Arc::new(backend)).await?;
         Ok(Self {
@@ -170,29 +174,14 @@ impl Engine {
         &self.pages.web
     }
 
-    /// The store, for reading back.
-    pub(crate) fn store(&self) -> &Store {
-        &self.history.store
-    }
-
     /// How each camera is doing.
     pub(crate) fn cameras(&self) -> Vec<CameraStatus> {
         self.cameras.iter().map(Camera::status).collect()
     }
 
-    /// Inference figures.
-    pub(crate) fn worker_stats(&self) -> WorkerStats {
-        self.workers.stats()
-    }
-
     /// Shipping figures.
     pub(crate) fn ship_stats(&self) -> ShipStats {
         self.shipper.stats()
-    }
-
-    /// Evidence packages written, violations without one.
-    pub(crate) fn evidence_counts(&self) -> (u64, u64) {
-        self.prover.counts()
     }
 
     /// Stops cameras, lets everything under way reach the store, then stops the store's client. The store itself
@@ -206,7 +195,7 @@ impl Engine {
         let statuses = self.cameras();
         let Self { workers, analyzers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
             self;
-        drop(pages.stop.send(()));
+        let _already_ended = pages.stop.send(());
         pages.task.await.context("the pages' task")?;
         // With the pages goes their hold on the cameras and the intake.
         drop(pages.web);
@@ -221,15 +210,14 @@ impl Engine {
                 let ended = analyzer.lock().unwrap_or_else(PoisonError::into_inner).finish();
                 ended.into_iter().for_each(|event| route(event, &prover, &intake));
             }
-            let evidence = prover.counts();
             drop(prover);
             prover_thread.join();
-            let shed = intake.counts().1;
+            let shed = intake.shed();
             drop(intake);
-            (evidence, shed)
+            intake_thread.join();
+            shed
         });
-        let ((written, missing), shed) = counts.await.context("stopping")?;
-        intake_thread.join();
+        let passages_shed = counts.await.context("stopping")?;
         let shipped = tokio::task::spawn_blocking(move || {
             // What is left is counted below and goes at the next start.
             let _emptied = shipper.drain(DRAIN);
@@ -238,11 +226,9 @@ impl Engine {
         let shipped = shipped.await.context("stopping")?;
         let ended = Ended {
             unshipped: shipped.unshipped,
-            shipped,
+            dead_letters: shipped.dead_letters,
             cameras: statuses,
-            evidence_written: written,
-            evidence_missing: missing,
-            passages_shed: shed,
+            passages_shed,
         };
         Ok(Stopped { history, ended })
     }
@@ -268,16 +254,21 @@ impl Stopped {
     }
 }
 
+/// What workers hand on, and to whom.
+struct Outlets {
+    prover: Prover,
+    intake: Intake,
+    lag: Arc<Lag>,
+    hooks: Hooks,
+}
+
 fn start_workers(
     detectors: Vec<stopline_detect::inference::Detector>,
     hub: &Arc<Hub>,
     analyzers: &Arc<Analyzers>,
-    prover: &Prover,
-    intake: &Intake,
-    hooks: Hooks,
+    outlets: Outlets,
 ) -> std::io::Result<Workers> {
     let (hub, analyzers) = (Arc::clone(hub), Arc::clone(analyzers));
-    let (prover, intake) = (prover.clone(), intake.clone());
     // Short waits let a worker notice that the hub closed.
     let take = move |max: usize| hub.take(max, Duration::from_millis(250));
     let observe = move |turn: &Turn, detections| {
@@ -287,10 +278,12 @@ fn start_workers(
     };
     let emit = move |turn: &Turn, events: Vec<Event>, _looked: Looked| {
         let frame: &stopline_types::Frame = turn.as_ref();
-        if let Some(told) = &hooks.on_analysed {
-            told(&frame.camera, frame.media_s, frame.received.map(|at| Instant::now().duration_since(at)));
+        let delay = frame.received.map(|at| at.elapsed());
+        outlets.lag.note(delay);
+        if let Some(told) = &outlets.hooks.on_analysed {
+            told(&frame.camera, frame.media_s, delay);
         }
-        events.into_iter().for_each(|event| route(event, &prover, &intake));
+        events.into_iter().for_each(|event| route(event, &outlets.prover, &outlets.intake));
     };
     Workers::start(detectors, take, observe, emit)
 }
