@@ -9,64 +9,64 @@ use std::{
 
 use serde_json::Value;
 
-pub const JUNCTION_MAIN: &str = "fixtures/junction/main.mp4";
-pub const JUNCTION_SUB: &str = "fixtures/junction/sub.mp4";
+pub(crate) const JUNCTION_MAIN: &str = "fixtures/junction/main.mp4";
+pub(crate) const JUNCTION_SUB: &str = "fixtures/junction/sub.mp4";
 
 /// The program under test, logging only warnings.
-pub fn stopline() -> Command {
+pub(crate) fn stopline() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stopline"));
     command.env("STOPLINE_LOG", "warn").env_remove("STOPLINE_CONFIG").stdin(Stdio::null());
     command
 }
 
-pub fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     stopline().args(args).output().expect("the program starts")
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A folder like `config/examples/junction`, in a temporary place.
-pub struct ConfigDir(pub tempfile::TempDir);
+pub(crate) struct ConfigDir(pub(crate) tempfile::TempDir);
 
 impl ConfigDir {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(dir.path().join("cameras")).expect("made");
         Self(dir)
     }
 
     /// The junction's example as it is shipped.
-    pub fn junction() -> Self {
+    pub(crate) fn junction() -> Self {
         let dir = Self::new();
         dir.camera("junction", &junction_camera("junction", "rtsp://127.0.0.1:1/main", None, None));
         dir
     }
 
-    pub fn camera(&self, id: &str, text: &str) {
+    pub(crate) fn camera(&self, id: &str, text: &str) {
         std::fs::write(self.path().join("cameras").join(format!("{id}.toml")), text).expect("written");
     }
 
-    pub fn engine(&self, text: &str) {
+    pub(crate) fn engine(&self, text: &str) {
         std::fs::write(self.path().join("stopline.toml"), text).expect("written");
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn arg(&self) -> String {
+    pub(crate) fn arg(&self) -> String {
         self.path().display().to_string()
     }
 }
 
 /// The junction's camera file with other addresses.
-pub fn junction_camera(id: &str, main: &str, sub: Option<&str>, password_file: Option<&Path>) -> String {
+pub(crate) fn junction_camera(id: &str, main: &str, sub: Option<&str>, password_file: Option<&Path>) -> String {
     let text = std::fs::read_to_string("config/examples/junction/cameras/junction.toml").expect("the example");
     let mut table: toml::Table = text.parse().expect("TOML");
     let stream = |url: &str| toml::Value::Table([("url".to_owned(), url.into())].into_iter().collect());
@@ -88,14 +88,14 @@ pub fn junction_camera(id: &str, main: &str, sub: Option<&str>, password_file: O
 }
 
 /// Real RTSP cameras from clips. Dropped, they end.
-pub struct Simulator {
+pub(crate) struct Simulator {
     child: Child,
     ready: Value,
 }
 
 impl Simulator {
     /// `cameras`: `ID=MAIN[,SUB]`.
-    pub fn start(cameras: &[&str], password: Option<&str>) -> Self {
+    pub(crate) fn start(cameras: &[&str], password: Option<&str>) -> Self {
         let mut command = Command::new("/usr/bin/python3");
         command.args(["simulator/rtsp_cameras.py", "--port", "0", "--exit-with-parent"]);
         for camera in cameras {
@@ -115,7 +115,7 @@ impl Simulator {
         Self { child, ready }
     }
 
-    pub fn url(&self, id: &str, stream: &str) -> String {
+    pub(crate) fn url(&self, id: &str, stream: &str) -> String {
         self.ready["cameras"][id][stream].as_str().expect("an address").to_owned()
     }
 }
@@ -128,7 +128,7 @@ impl Drop for Simulator {
 }
 
 /// The cache that `make setup` fills; fails the test where it does not hold `file`.
-pub fn cached(file: &str) -> PathBuf {
+pub(crate) fn cached(file: &str) -> PathBuf {
     let cache = std::env::var_os("STOPLINE_CACHE").map_or_else(
         || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/stopline"),
         PathBuf::from,
@@ -139,6 +139,6 @@ pub fn cached(file: &str) -> PathBuf {
 }
 
 /// JSON lines.
-pub fn json_lines(text: &str) -> Vec<Value> {
+pub(crate) fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
 }

@@ -17,7 +17,7 @@ const BEYOND_M: f64 = 3.0;
 const BESIDE_M: f64 = 0.5;
 /// The rear must have been this far before the line, so that the jitter of a box cannot cross it, metres.
 const CLEAR_M: f64 = 0.3;
-/// Between the frames around the crossing no vehicle goes farther than this: 80 km/h and the jitter of a box.
+/// From one frame to the next no vehicle goes farther than this: 80 km/h and the jitter of a box.
 const LEAP_M: f64 = 1.5;
 const LEAP_M_S: f64 = 22.0;
 /// When the track ends short of the `beyond` line, it must have covered this share of the way and be moving.
@@ -63,9 +63,7 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
     {
         return None;
     }
-    // A leap is a track that took another vehicle for its own.
-    let dt = act.t_s - before.t_s;
-    if !is_red(log, act.t_s) || before.distance_m(&act) > LEAP_M + LEAP_M_S * dt {
+    if !is_red(log, act.t_s) {
         return None;
     }
     let red = *log.at(act.t_s)?;
@@ -104,6 +102,14 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
         certainty *= 0.6;
     }
     let past_beyond_s = history.points().find(|p| p.t_s >= act.t_s && beyond(p) > 0.0).map(|p| p.t_s);
+    let before_s = (front_s - 0.3).max(red.from_s).min(before.t_s);
+    let after_s = past_beyond_s.unwrap_or(last.t_s).min(act.t_s + 3.0);
+    // A leap on the way is a track that took another vehicle for its own.
+    let way = history.points().filter(|p| (before_s..=after_s).contains(&p.t_s));
+    let leaps = |(a, b): (&super::Point, &super::Point)| a.distance_m(b) > LEAP_M + LEAP_M_S * (b.t_s - a.t_s);
+    if way.clone().zip(way.skip(1)).any(leaps) {
+        return None;
+    }
     let entered_on_red = past_beyond_s.is_some_and(|t| is_red(log, t));
     if !entered_on_red {
         certainty *= 0.8;
@@ -123,8 +129,8 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
     Some(Match {
         rule: RuleKind::RedLight,
         act_s: act.t_s,
-        before_s: (front_s - 0.3).max(red.from_s).min(before.t_s),
-        after_s: past_beyond_s.unwrap_or(last.t_s).min(act.t_s + 3.0),
+        before_s,
+        after_s,
         measured,
         limit: quantities([("red_for_s", rule.after_red_s)]),
         signal: Some(stop.signal),

@@ -74,33 +74,6 @@ def suppress(found, nms):
     return kept
 
 
-def join_riders(found, confidence):
-    """A person whose middle is over a two-wheeler, head above its middle, feet on it, a quarter inside it."""
-    wheels = [(list(d), d, []) for d in found if d[0] in ("motorcycle", "bicycle")]
-    rest = [d for d in found if d[0] not in ("motorcycle", "bicycle", "pedestrian")]
-    for person in (d for d in found if d[0] == "pedestrian"):
-        _, score, left, top, right, bottom = person
-        seats = [
-            (seen[1] >= confidence, shared(person[2:], seen[2:]), joined, riders)
-            for joined, seen, riders in wheels
-            if len(riders) < 4
-            and seen[2] <= (left + right) / 2 <= seen[4]
-            and top < (seen[3] + seen[5]) / 2
-            and 0.4 <= (bottom - seen[3]) / (seen[5] - seen[3]) <= 1.15
-            and shared(person[2:], seen[2:]) >= 0.25 * area(person[2:])
-        ]
-        if not seats:
-            rest.append(person)
-            continue
-        sure, _, joined, riders = max(seats, key=lambda s: s[:2])
-        riders.append(person)
-        joined[1:] = [
-            joined[1] if sure else max(joined[1], score),
-            min(joined[2], left), min(joined[3], top), max(joined[4], right), max(joined[5], bottom),
-        ]  # fmt: skip
-    return rest + [joined for joined, seen, riders in wheels if riders or seen[1] >= confidence]
-
-
 def main():
     """Prints the detections."""
     manifest, name, model, frames = sys.argv[1:5]
@@ -117,15 +90,16 @@ def main():
         scores, edges = decode(session.run(None, {"images": given})[0][0], entry["input"], entry["head"])
         edges = (edges - [left, top, left, top]).clip(0, [width, height, width, height])
         edges *= [source_width / width, source_height / height] * 2
+        # Each anchor is the strongest of our classes.
         mapped = [(index, cls) for cls, indices in entry["classes"].items() for index in indices]
+        ours = scores[:, [index for index, _ in mapped]]
+        best = ours.argmax(1)
         found = []
-        for index, cls in mapped:
-            least = entry["ridden_confidence" if cls in ("motorcycle", "bicycle") else "confidence"]
-            for anchor in np.flatnonzero(scores[:, index] >= least):
-                box = edges[anchor].tolist()
-                if box[2] > box[0] and box[3] > box[1]:
-                    found.append([cls, float(scores[anchor, index]), *box])
-        result.append(join_riders(suppress(found, entry["nms"]), entry["confidence"]))
+        for anchor in np.flatnonzero(ours.max(1) >= entry["confidence"]):
+            box = edges[anchor].tolist()
+            if box[2] > box[0] and box[3] > box[1]:
+                found.append([mapped[best[anchor]][1], float(ours[anchor, best[anchor]]), *box])
+        result.append(suppress(found, entry["nms"]))
     json.dump(result, sys.stdout)
 
 
