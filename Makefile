@@ -32,8 +32,8 @@ test: ## everything that must hold: formats, lints, licences, tests, page
 audit: ## known vulnerabilities in the dependencies (asks the RustSec database on GitHub)
 	@scripts/setup.sh --test && . scripts/env.sh && cargo-deny --locked check
 
-bench: setup ## the measurements of benches/
-	@. scripts/env.sh && cargo bench --workspace --locked
+bench: setup ## figures of this machine, beside what the libraries do alone (benches/RESULTS.md)
+	@. scripts/env.sh && cargo build --release --locked && "$${CARGO_TARGET_DIR:-target}/release/stopline" bench
 
 clean-cache: ## delete everything set-up has fetched and built outside the checkout
 	@scripts/clean_cache.sh

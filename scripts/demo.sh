@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# demo.sh: set-up, release build, demo. DURATION (seconds), CAMERA (an RTSP address) and CLIP (a video file) from the
-# environment become the demo's options; its exit status is this script's.
+# demo.sh: set-up, release build, demo. DURATION (seconds) and CLIP (a video file) from the environment become the demo's
+# options; CAMERA (an RTSP address, perhaps with a password) it reads from the environment itself. Its exit status is ours.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -10,7 +10,6 @@ cd "$ROOT"
 
 options=()
 [[ -n ${DURATION:-} ]] && options+=(--duration "$DURATION")
-[[ -n ${CAMERA:-} ]] && options+=(--camera "$CAMERA")
 [[ -n ${CLIP:-} ]] && options+=(--clip "$CLIP")
 
 stage "set-up" scripts/setup.sh

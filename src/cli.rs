@@ -208,11 +208,12 @@ pub(crate) struct DemoArgs {
     /// End after so many seconds with a summary; else at Ctrl-C.
     #[arg(long, value_name = "S")]
     pub duration: Option<f64>,
-    /// Watch this camera instead of simulated ones; may be given more than once.
-    #[arg(long, value_name = "RTSP_URL")]
+    /// Watch this camera instead of simulated ones; may be given more than once. An address with a password is
+    /// better given in the environment, where other users of the machine do not see it.
+    #[arg(long, value_name = "RTSP_URL", env = "CAMERA", value_delimiter = ' ', hide_env_values = true)]
     pub camera: Vec<String>,
     /// Stream this clip instead of the built-in one.
-    #[arg(long, value_name = "FILE", conflicts_with = "camera")]
+    #[arg(long, value_name = "FILE")]
     pub clip: Option<PathBuf>,
     /// A camera file whose [scene] applies to the clip or camera.
     #[arg(long, value_name = "FILE")]

@@ -32,7 +32,6 @@ origin = { script = "none" }
 input = { tensor = "images", size = [32, 32], colour = "bgr", mean = [0, 0, 0], std = [1, 1, 1], place = "top_left", pad = 200, batch = "dynamic" }
 head = { kind = "yolox", strides = [8, 16, 32], classes = 1 }
 confidence = 0.5
-ridden_confidence = 0.5
 nms = { iou = 0.5 }
 classes = { truck = [0] }
 "#;

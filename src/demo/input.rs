@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::simulator::Simulator;
+use super::{clip::streamable, simulator::Simulator};
 use crate::{WrongUse, cli::DemoArgs, score::Truth};
 
 const SIMULATED_USER: &str = "stopline";
@@ -48,9 +48,10 @@ struct KnownClip {
 impl Input {
     pub(super) fn choose(args: &DemoArgs) -> anyhow::Result<Self> {
         let examples = args.repository.join("config/examples");
-        if !args.camera.is_empty() {
-            let says = format!("{} camera(s) of yours", args.camera.len());
-            let (source, scene) = (Source::Cameras(args.camera.clone()), args.scene.clone());
+        let cameras: Vec<String> = args.camera.iter().filter(|url| !url.is_empty()).cloned().collect();
+        if !cameras.is_empty() {
+            let says = format!("{} camera(s) of yours", cameras.len());
+            let (source, scene) = (Source::Cameras(cameras), args.scene.clone());
             return Ok(Self { says, truth: None, must_find: false, source, scene });
         }
         let Some(clip) = &args.clip else {
@@ -114,7 +115,8 @@ impl Input {
                 };
                 let ids: Vec<_> = (1..=args.cameras).map(|i| format!("{stem}-{i}")).collect();
                 let login = (SIMULATED_USER, password.as_str());
-                let simulator = Simulator::start(&args.repository, &ids, main, sub.as_deref(), login)?;
+                let main = streamable(main, dir)?;
+                let simulator = Simulator::start(&args.repository, &ids, &main, sub.as_deref(), login)?;
                 for (id, streams) in &simulator.cameras {
                     self.write_camera(&cameras, id, &streams.main, streams.sub.as_deref(), Some(&secret))?;
                 }

@@ -1,6 +1,7 @@
 //! `stopline demo`: real RTSP cameras (simulated or the user's), the whole engine on the embedded store, the pages,
 //! a live table; at the end a summary that reads everything back and says what was missed.
 
+mod clip;
 mod input;
 mod live;
 mod simulator;

@@ -29,6 +29,7 @@ fn passage(n: u32) -> Event {
         track: u64::from(n),
         class: VehicleClass::Car,
         bbox: [1.0, 2.0, 3.0, 4.0].into(),
+        frame_px: [640, 360].into(),
         confidence: 0.5,
         plate: None,
         speed_kmh: None,
