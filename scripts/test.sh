@@ -9,10 +9,12 @@ cd "$ROOT"
 
 python_tests() { "$VENV/bin/python" -m pytest -q -p no:cacheprovider "$@"; }
 documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
+# In real Chromium against the API over made-up cases; `cargo test` has built the server.
 page() {
+  local target=${CARGO_TARGET_DIR:-$ROOT/target}
   cd web/ui
   npm run check
-  npm run e2e
+  STOPLINE_SAMPLE=$target/debug/examples/sample_backend npm run e2e
 }
 # No `advisories`: their database lies on GitHub, which a closed network does not reach; `make audit` asks it.
 licences() { cargo-deny --locked check licenses bans sources; }

@@ -58,7 +58,6 @@ impl Prover {
     pub(crate) fn put(&self, violation: Box<Violation>) -> bool {
         self.sender.send(violation).is_ok()
     }
-
 }
 
 impl ProverThread {

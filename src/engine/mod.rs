@@ -137,7 +137,12 @@ impl Engine {
 
         let (cameras, analyzers) = (Arc::new(cameras), Arc::new(analyzers));
         let lag = Arc::new(Lag::default());
-        let workers = start_workers(detectors, &hub, &analyzers, Outlets { prover: prover.clone(), intake: intake.clone(), lag: Arc::clone(&lag), hooks })?;
+        let workers = start_workers(
+            detectors,
+            &hub,
+            &analyzers,
+            Outlets { prover: prover.clone(), intake: intake.clone(), lag: Arc::clone(&lag), hooks },
+        )?;
         let backend = EngineBackend::new(
             history.store.clone(),
             Arc::clone(&cameras),
