@@ -9,8 +9,8 @@ use stopline_store::{
     spool::Spool,
 };
 use stopline_types::{
-    CameraId, CameraStatus, Case, CaseFilter, Event, EventId, EvidenceRef, HourCount, Passage, PassageFilter, Review,
-    TrafficCount, UtcUs,
+    CameraId, CameraStatus, Case, CaseFilter, CaseStatus, Event, EventId, EvidenceRef, HourCount, Passage,
+    PassageFilter, Review, TrafficCount, UtcUs,
 };
 use stopline_web::{Answer, Backend, BackendError, CameraImage, EvidenceFile, Health, StoreState};
 use tokio::sync::broadcast;
@@ -60,7 +60,14 @@ impl Backend for EngineBackend {
     }
 
     fn case(&self, id: EventId) -> Answer<'_, Case> {
-        Box::pin(async move { self.store.case(id).await.map_err(from_store)?.ok_or(BackendError::NotFound) })
+        Box::pin(async move {
+            if let Some(case) = self.store.case(id).await.map_err(from_store)? {
+                return Ok(case);
+            }
+            // Durable, but its row is still on the way: a page that was told of it asks at once.
+            let violation = self.intake.recent(id).ok_or(BackendError::NotFound)?;
+            Ok(Case { violation, status: CaseStatus::Waiting, review: None })
+        })
     }
 
     fn passages(&self, filter: PassageFilter) -> Answer<'_, Vec<Passage>> {

@@ -215,7 +215,7 @@ pub(crate) struct DemoArgs {
     /// Stream this clip instead of the built-in one.
     #[arg(long, value_name = "FILE")]
     pub clip: Option<PathBuf>,
-    /// A camera file whose [scene] applies to the clip or camera.
+    /// A camera file whose scene applies to the clip or camera.
     #[arg(long, value_name = "FILE")]
     pub scene: Option<PathBuf>,
     /// Simulated cameras.

@@ -1,7 +1,6 @@
 //! `stopline replay`: a file as a camera. The same file and configuration print the same events.
 
 use std::{
-    collections::HashMap,
     io::{IsTerminal as _, Write as _},
     path::Path,
     sync::Arc,
@@ -129,8 +128,8 @@ struct Proofs<'a> {
     writer: Option<Writer>,
     stills: Option<&'a Path>,
     span: (f64, f64),
-    waiting: Vec<Box<Violation>>,
-    done: HashMap<stopline_types::EventId, Box<Violation>>,
+    waiting: Vec<Violation>,
+    done: Vec<Violation>,
 }
 
 impl<'a> Proofs<'a> {
@@ -144,7 +143,7 @@ impl<'a> Proofs<'a> {
         }
         let span = (config.engine.evidence.before_s, config.engine.evidence.after_s);
         let stills = args.stills.as_deref();
-        Ok(Self { camera, writer, stills, span, waiting: Vec::new(), done: HashMap::new() })
+        Ok(Self { camera, writer, stills, span, waiting: Vec::new(), done: Vec::new() })
     }
 
     /// Keeps the violations among `events` back if a proof is wanted, and releases those that are due.
@@ -154,7 +153,7 @@ impl<'a> Proofs<'a> {
         }
         for event in std::mem::take(events) {
             match event {
-                Event::Violation(violation) => self.waiting.push(violation),
+                Event::Violation(violation) => self.waiting.push(*violation),
                 other => events.push(other),
             }
         }
@@ -172,10 +171,10 @@ impl<'a> Proofs<'a> {
         for violation in std::mem::take(&mut self.waiting) {
             self.prove(violation, source)?;
         }
-        Ok(self.done.into_values().map(Event::Violation).collect())
+        Ok(self.done.into_iter().map(|violation| Event::Violation(Box::new(violation))).collect())
     }
 
-    fn prove(&mut self, mut violation: Box<Violation>, source: &FileCamera) -> anyhow::Result<()> {
+    fn prove(&mut self, mut violation: Violation, source: &FileCamera) -> anyhow::Result<()> {
         let m = &violation.moments;
         let span = (m.before.time.utc.plus_s(-self.span.0), m.after.time.utc.plus_s(self.span.1));
         if let Some(writer) = &self.writer {
@@ -186,7 +185,7 @@ impl<'a> Proofs<'a> {
             let cut = source.ring().cut(span.0, span.1)?;
             stills::sheet(&cut, &violation, &dir.join(format!("{}-{:07.2}s.jpg", violation.rule, violation.t_s)))?;
         }
-        self.done.insert(violation.id, violation);
+        self.done.push(violation);
         Ok(())
     }
 }

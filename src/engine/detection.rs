@@ -33,7 +33,7 @@ pub(crate) fn detectors(config: &EngineConfig, count: usize) -> anyhow::Result<V
     let model = manifest.get(&config.detector.model)?.locate(std::slice::from_ref(&config.models_dir))?;
     let runtime = Runtime::load(&config.onnxruntime)?;
     let options = DetectorOptions { threads: 1, max_batch: config.detector.max_batch, ..Default::default() };
-    (0..count).map(|_| Ok(Detector::new(&runtime, &model, options.clone())?)).collect()
+    (0..count).map(|_| Ok(Detector::new(&runtime, &model, options)?)).collect()
 }
 
 /// What ingest has to deliver for this scene.

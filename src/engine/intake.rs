@@ -4,8 +4,9 @@
 //! count them), so nothing that was found is dropped in memory.
 
 use std::{
+    collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
@@ -14,7 +15,7 @@ use std::{
 };
 
 use stopline_store::spool::Spool;
-use stopline_types::Event;
+use stopline_types::{Event, EventId, Violation};
 use tokio::sync::broadcast;
 
 /// Events that may wait for the disk.
@@ -24,6 +25,9 @@ const BATCH: usize = 256;
 /// Live listeners further behind than this miss events and are told so.
 const LIVE_BACKLOG: usize = 512;
 
+/// Violations remembered for the pages: those that are durable but perhaps not yet in the store.
+const RECENT: usize = 512;
+
 /// Told of every event once it is durable, and how long that took.
 pub(crate) type OnDurable = Arc<dyn Fn(&Event, Duration) + Send + Sync>;
 
@@ -32,8 +36,11 @@ pub(crate) type OnDurable = Arc<dyn Fn(&Event, Duration) + Send + Sync>;
 pub(crate) struct Intake {
     sender: SyncSender<(Instant, Event)>,
     live: broadcast::Sender<Arc<Event>>,
+    recent: Recent,
     shed: Arc<AtomicU64>,
 }
+
+type Recent = Arc<Mutex<VecDeque<Arc<Event>>>>;
 
 /// The thread behind an [`Intake`].
 pub(crate) struct IntakeThread(JoinHandle<()>);
@@ -43,14 +50,24 @@ impl Intake {
     pub(crate) fn start(spool: Arc<Spool>, on_durable: OnDurable) -> std::io::Result<(Self, IntakeThread)> {
         let (sender, receiver) = sync_channel(WAITING_EVENTS);
         let live = broadcast::Sender::new(LIVE_BACKLOG);
+        let recent = Recent::default();
         let shed = Arc::new(AtomicU64::new(0));
         let thread = {
-            let (live, shed) = (live.clone(), Arc::clone(&shed));
+            let (live, recent, shed) = (live.clone(), Arc::clone(&recent), Arc::clone(&shed));
+            let told = move |event: Event, took: Duration| {
+                on_durable(&event, took);
+                let event = Arc::new(event);
+                if matches!(*event, Event::Violation(_)) {
+                    remember(&recent, Arc::clone(&event));
+                }
+                // No listener is no fault.
+                drop(live.send(event));
+            };
             std::thread::Builder::new().name("intake".into()).spawn(move || {
-                write_all(&receiver, &spool, &live, &shed, &on_durable);
+                write_all(&receiver, &spool, &shed, told);
             })?
         };
-        Ok((Self { sender, live, shed }, IntakeThread(thread)))
+        Ok((Self { sender, live, recent, shed }, IntakeThread(thread)))
     }
 
     /// Hands over an event; waits while the disk is behind. False: the intake has ended.
@@ -62,6 +79,15 @@ impl Intake {
     pub(crate) fn announce(&self, event: Event) {
         // No listener is no fault.
         drop(self.live.send(Arc::new(event)));
+    }
+
+    /// A violation that became durable lately: the store may not have it yet.
+    pub(crate) fn recent(&self, id: EventId) -> Option<Violation> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().rev().find_map(|event| match event.as_ref() {
+            Event::Violation(violation) if violation.id == id => Some(violation.as_ref().clone()),
+            _ => None,
+        })
     }
 
     /// Events from now on, each sent when durable.
@@ -84,13 +110,7 @@ impl IntakeThread {
     }
 }
 
-fn write_all(
-    receiver: &Receiver<(Instant, Event)>,
-    spool: &Spool,
-    live: &broadcast::Sender<Arc<Event>>,
-    shed: &AtomicU64,
-    on_durable: &OnDurable,
-) {
+fn write_all(receiver: &Receiver<(Instant, Event)>, spool: &Spool, shed: &AtomicU64, told: impl Fn(Event, Duration)) {
     while let Ok((oldest, first)) = receiver.recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH {
@@ -101,11 +121,15 @@ fn write_all(
         }
         let kept = append(spool, batch, shed);
         let took = oldest.elapsed();
-        for event in kept {
-            on_durable(&event, took);
-            // No listener is no fault.
-            drop(live.send(Arc::new(event)));
-        }
+        kept.into_iter().for_each(|event| told(event, took));
+    }
+}
+
+fn remember(recent: &Recent, event: Arc<Event>) {
+    let mut recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
+    recent.push_back(event);
+    if recent.len() > RECENT {
+        recent.pop_front();
     }
 }
 

@@ -47,13 +47,16 @@ pub(crate) use history::History;
 /// Longest wait for the store to take what is spooled, when stopping. What is left goes at the next start.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// Camera, media time in seconds, and how long ago the frame's last packet was received.
+pub(crate) type OnAnalysed = Arc<dyn Fn(&CameraId, f64, Option<Duration>) + Send + Sync>;
+
 /// What the caller wants to be told.
 #[derive(Clone, Default)]
 pub(crate) struct Hooks {
     /// Every event, once durable.
     pub on_durable: Option<OnDurable>,
-    /// Every analysed frame: camera, media time in seconds, and how long ago its last packet was received.
-    pub on_analysed: Option<Arc<dyn Fn(&CameraId, f64, Option<Duration>) + Send + Sync>>,
+    /// Every analysed frame.
+    pub on_analysed: Option<OnAnalysed>,
 }
 
 /// The running engine.
