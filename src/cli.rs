@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigArg {
     /// Folder with stopline.toml (optional) and cameras/*.toml.
-    #[arg(long = "config", value_name = "DIR", default_value = "config", env = "STOPLINE_CONFIG")]
+    #[arg(long = "config", value_name = "DIR", default_value = "config", env = "STOPLINE_CONFIG", global = true)]
     pub dir: PathBuf,
 }
 

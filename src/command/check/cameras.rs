@@ -90,7 +90,8 @@ async fn one(camera: CameraConfig, timeout: Duration) -> Vec<Probed> {
                 probed.kbit_s = found.kbit_s;
                 probed.clock_offset_ms = found.clock_offset_ms;
             }
-            Err(fault) => probed.fault = Some(fault.to_string()),
+            // Camera and stream stand in the row already.
+            Err(error) => probed.fault = Some(error.fault.to_string()),
         }
         probed
     };
