@@ -26,7 +26,7 @@ pub(crate) fn run(dir: &Path, duration_s: Option<f64>, json: bool) -> anyhow::Re
         tracing::info!("pages: http://{}; make a user first: stopline user add NAME", engine.web_address());
         wait_for_end(duration_s).await?;
         let ended = engine.stop().await?;
-        Ok(Outcome::of(ended.unshipped == 0))
+        Ok(Outcome::of(ended.unshipped == 0 && ended.given_up == 0))
     })
 }
 
@@ -44,5 +44,18 @@ pub(crate) async fn wait_for_end(duration_s: Option<f64>) -> anyhow::Result<()> 
         _ = terminate.recv() => {}
         () = timer => {}
     }
+    tokio::spawn(end_at_once());
     Ok(())
+}
+
+/// While the engine stops, a second signal ends it as `kill -9` would: what is durable stays, the rest is lost.
+#[allow(clippy::exit, reason = "the person asked twice")]
+async fn end_at_once() {
+    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::warn!("ended at once, asked a second time");
+    std::process::exit(1);
 }

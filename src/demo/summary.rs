@@ -128,6 +128,7 @@ impl Summary {
         }
         require(self.without_evidence == 0, format!("{} violations have no evidence package", self.without_evidence));
         require(self.ended.dead_letters == 0, format!("ClickHouse refused {} events", self.ended.dead_letters));
+        require(self.ended.given_up == 0, format!("{} events could not be written to disk", self.ended.given_up));
         require(self.ended.passages_shed == 0, format!("{} passages were shed", self.ended.passages_shed));
         for fault in &self.package_faults {
             require(false, fault.clone());

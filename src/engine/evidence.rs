@@ -21,8 +21,10 @@ use crate::config::{CameraConfig, EvidenceConfig};
 
 /// Violations that may wait for their packets; when full, detection waits.
 const WAITING: usize = 512;
-/// Longest wait for packets beyond the time they are due.
+/// Longest wait for packets beyond the time they are due, and for a disk that takes nothing: the ring does not hold the
+/// packets for ever.
 const GRACE: Duration = Duration::from_secs(6);
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Where violations go first.
@@ -72,6 +74,8 @@ impl ProverThread {
 struct Waiting {
     violation: Box<Violation>,
     until: Instant,
+    /// Not before this: it failed lately.
+    next: Option<Instant>,
 }
 
 struct Worker {
@@ -89,14 +93,23 @@ impl Worker {
             match receiver.recv_timeout(LOOK_EVERY) {
                 Ok(violation) => {
                     let patience = Duration::from_secs_f64(self.config.after_s) + GRACE;
-                    waiting.push(Waiting { violation, until: Instant::now() + patience });
+                    waiting.push(Waiting { violation, until: Instant::now() + patience, next: None });
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => open = false,
             }
             let now = Instant::now();
-            for job in waiting.extract_if(.., |job| !open || now >= job.until || self.is_due(&job.violation)) {
-                self.finish(job.violation);
+            let due = |job: &mut Waiting| match job.next {
+                _ if !open || now >= job.until => true,
+                Some(next) => now >= next,
+                None => self.is_due(&job.violation),
+            };
+            let due: Vec<_> = waiting.extract_if(.., due).collect();
+            for mut job in due {
+                if !self.finish(&mut job, open) {
+                    job.next = Some(Instant::now() + TRY_AGAIN_AFTER);
+                    waiting.push(job);
+                }
             }
         }
     }
@@ -113,18 +126,22 @@ impl Worker {
         source.is_none_or(|source| source.ring.covers(self.span(violation).1))
     }
 
-    fn finish(&self, mut violation: Box<Violation>) {
+    /// Hands the violation on with its package, or without when patience has ended; false: try again.
+    fn finish(&self, job: &mut Waiting, open: bool) -> bool {
+        let violation = &mut job.violation;
         let made = match self.sources.get(&violation.camera) {
-            Some(source) => self.prove(&violation, source),
+            Some(source) => self.prove(violation, source),
             None => Err(anyhow::anyhow!("no such camera")),
         };
         match made {
             Ok(evidence) => violation.evidence = Some(evidence),
+            Err(_) if open && Instant::now() < job.until => return false,
             Err(error) => {
                 tracing::error!(camera = %violation.camera, id = %violation.id, "no evidence package: {error:#}");
             }
         }
-        self.intake.put(Event::Violation(violation));
+        self.intake.put(Event::Violation(violation.clone()));
+        true
     }
 
     fn prove(&self, violation: &Violation, source: &Source) -> anyhow::Result<EvidenceRef> {

@@ -95,6 +95,8 @@ pub(crate) struct Ended {
     pub cameras: Vec<CameraStatus>,
     /// Passages given up because the spool was full.
     pub passages_shed: u64,
+    /// Events lost because the disk took nothing while the engine stopped.
+    pub given_up: u64,
 }
 
 impl Engine {
@@ -212,6 +214,7 @@ impl Engine {
             camera.stop().await;
         }
         self.hub.close();
+        intake.stopping();
         let counts = tokio::task::spawn_blocking(move || {
             let _counts = workers.join();
             for analyzer in analyzers.values() {
@@ -220,12 +223,10 @@ impl Engine {
             }
             drop(prover);
             prover_thread.join();
-            let shed = intake.shed();
             drop(intake);
-            intake_thread.join();
-            shed
+            intake_thread.join()
         });
-        let passages_shed = counts.await.context("stopping")?;
+        let (passages_shed, given_up) = counts.await.context("stopping")?;
         let shipped = tokio::task::spawn_blocking(move || {
             // What is left is counted below and goes at the next start.
             let _emptied = shipper.drain(DRAIN);
@@ -237,6 +238,7 @@ impl Engine {
             dead_letters: shipped.dead_letters,
             cameras: statuses,
             passages_shed,
+            given_up,
         };
         Ok(Stopped { history, ended })
     }
