@@ -1,5 +1,6 @@
 //! `stopline replay` and `score` on the rendered junction: real video, real model, exact truth.
 #![allow(missing_docs)]
+#![allow(clippy::print_stderr, reason = "a test says what it skips")]
 
 mod common;
 
@@ -87,4 +88,42 @@ fn evidence_of_a_replay_verifies_and_tampering_shows() {
     let verified = run(&["verify", &folder]);
     assert_eq!(verified.status.code(), Some(1));
     assert!(stdout(&verified).contains("act.jpg"), "names the file: {}", stdout(&verified));
+}
+
+#[test]
+fn a_camera_without_a_scene_gives_passages_and_no_violation() {
+    let config = ConfigDir::new();
+    config.camera("plain", "name = \"plain\"\n[streams.main]\nurl = \"rtsp://127.0.0.1:1/x\"\n");
+    let output = run(&["replay", JUNCTION_SUB, "--camera", "plain", "--config", &config.arg(), "--json"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let events = json_lines(&stdout(&output));
+    assert!(events.len() > 5, "{} events", events.len());
+    assert!(events.iter().all(|event| event["event"] == "passage"));
+}
+
+/// Floors on a real clip that parts were tuned on (see benches/RESULTS.md), so that a change for the worse shows.
+#[test]
+fn real_traffic_in_hanoi_keeps_its_floor_and_its_proofs() {
+    let clip = "../shared/data/videos/hanoi_lythuongkiet_hangbai_16h30.mp4";
+    if !std::path::Path::new(clip).exists() {
+        eprintln!("skipped: {clip} is not here");
+        return;
+    }
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let evidence = out.path().join("evidence").display().to_string();
+    let config = ConfigDir::new();
+    let scene = std::fs::read_to_string("config/examples/hanoi/cameras/lythuongkiet.toml").expect("the example");
+    config.camera("lythuongkiet", &scene);
+    let args = ["replay", clip, "--camera", "lythuongkiet", "--config", &config.arg(), "--json"];
+    let output = run(&[&args[..], &["--evidence", &evidence]].concat());
+    assert!(output.status.success(), "each violation has its proof: {}", stderr(&output));
+    let events = out.path().join("events.jsonl");
+    std::fs::write(&events, &output.stdout).expect("written");
+    let truth = clip.replace(".mp4", ".json");
+    let args = ["score", "--truth", &truth, "--events", &events.display().to_string(), "--json"];
+    let score: Value = serde_json::from_str(&stdout(&run(&args))).expect("JSON");
+    let rules = score["rules"].as_array().expect("rules");
+    let red = rules.iter().find(|rule| rule[0] == "red_light").map(|rule| rule[1].clone()).expect("red_light");
+    assert!(red["found"].as_u64() >= Some(9), "{red}");
+    assert!(red["false_alarms"].as_u64() <= Some(2), "{red}");
 }

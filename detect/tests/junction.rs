@@ -80,7 +80,7 @@ fn frame(t_s: f64, seq: u64, size: SizePx, crops: Vec<Crop>) -> Frame {
 fn analyzer() -> Analyzer {
     let scene = scene_of("config/examples/junction/cameras/junction.toml");
     let camera = CameraId::new("junction").expect("plain");
-    Analyzer::new(camera, Arc::new(scene), Arc::new(catalogue()), "nanodet-g@test".to_owned())
+    Analyzer::new(camera, Some(Arc::new(scene)), Arc::new(catalogue()), "nanodet-g@test".to_owned())
 }
 
 fn run(every: usize, size: SizePx) -> Vec<Event> {

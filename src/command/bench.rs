@@ -130,7 +130,7 @@ fn analyzer(detector: &Detector) -> anyhow::Result<Analyzer> {
     let file: crate::config::CameraFile = toml::from_str(text).context("the junction's camera file")?;
     let scene = Scene::resolve(&file.scene.context("the junction has no scene")?);
     let scene = scene.map_err(|faults| anyhow::anyhow!("the junction's scene: {faults:?}"))?;
-    Ok(Analyzer::new(CameraId::new("bench")?, scene.into(), detection::law()?, detector.version().to_owned()))
+    Ok(Analyzer::new(CameraId::new("bench")?, Some(scene.into()), detection::law()?, detector.version().to_owned()))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

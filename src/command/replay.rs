@@ -3,12 +3,11 @@
 use std::{
     io::{IsTerminal as _, Write as _},
     path::Path,
-    sync::Arc,
     time::Instant,
 };
 
 use anyhow::Context as _;
-use stopline_detect::{analyze::Analyzer, inference::Detector, scene::Scene};
+use stopline_detect::{analyze::Analyzer, inference::Detector};
 use stopline_ingest::replay::FileCamera;
 use stopline_store::evidence::{Signer, Writer};
 use stopline_types::{CameraId, Event, Frame, Violation};
@@ -57,10 +56,10 @@ pub(crate) fn replay(
     file: &Path,
     args: &ReplayArgs,
 ) -> anyhow::Result<Replayed> {
-    let scene = camera.scene.clone().unwrap_or_else(|| Arc::new(Scene::empty()));
+    let scene = camera.scene.clone();
     let mut detectors = detection::detectors(&config.engine, config.engine.workers())?;
     let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
-    let plan = detection::plan(fit, config.engine.detector.max_fps, &scene);
+    let plan = detection::plan(fit, config.engine.detector.max_fps, scene.as_deref());
     let mut source = FileCamera::open(file, camera.id.clone(), args.start, plan, config.engine.ring.limits())?;
     let mut analyzer = Analyzer::new(camera.id.clone(), scene, detection::law()?, model);
     let mut proofs = Proofs::new(args, camera, config)?;

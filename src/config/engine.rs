@@ -59,6 +59,10 @@ struct StoreRaw {
     password_file: Option<PathBuf>,
 }
 
+/// Longest time from the first moment that evidence shows to the decision of a rule: five seconds before the act, and
+/// ten in which a vehicle may still go on.
+const DECIDED_WITHIN_S: f64 = 15.0;
+
 fn default_database() -> String {
     "stopline".to_owned()
 }
@@ -96,7 +100,7 @@ pub(crate) struct RingConfig {
 
 impl Default for RingConfig {
     fn default() -> Self {
-        Self { seconds: 20, megabytes: 48 }
+        Self { seconds: 24, megabytes: 48 }
     }
 }
 
@@ -216,11 +220,13 @@ impl EngineConfig {
         for (key, value) in [("before_s", raw.evidence.before_s), ("after_s", raw.evidence.after_s)] {
             require((0.0..=30.0).contains(&value), &format!("evidence.{key}"), "expected 0 to 30 seconds");
         }
-        let kept_s = raw.evidence.before_s + raw.evidence.after_s + 6.0;
+        let kept_s = raw.evidence.before_s + raw.evidence.after_s + DECIDED_WITHIN_S;
         require(
             f64::from(raw.ring.seconds) >= kept_s,
             "ring.seconds",
-            &format!("expected at least {kept_s:.0}: evidence.before_s + evidence.after_s + 6 s for the act"),
+            &format!(
+                "expected at least {kept_s:.0}: evidence.before_s + evidence.after_s + {DECIDED_WITHIN_S:.0} s to decide"
+            ),
         );
         let store = resolve_store(raw.store, file, dir).map_err(|fault| faults.push(fault)).ok();
         let cache = cache_dir();

@@ -37,7 +37,12 @@ pub(crate) fn detectors(config: &EngineConfig, count: usize) -> anyhow::Result<V
 }
 
 /// What ingest has to deliver for this scene.
-pub(crate) fn plan(fit: SizePx, max_fps: f64, scene: &Scene) -> AnalysePlan {
-    let crops = scene.crop_requests().into_iter().map(|[x, y, w, h]| CropRequest { x, y, w, h }).collect();
+pub(crate) fn plan(fit: SizePx, max_fps: f64, scene: Option<&Scene>) -> AnalysePlan {
+    let crops = scene
+        .map(Scene::crop_requests)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|[x, y, w, h]| CropRequest { x, y, w, h })
+        .collect();
     AnalysePlan { fit, max_fps, crops }
 }

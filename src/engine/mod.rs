@@ -24,7 +24,6 @@ use intake::{Intake, IntakeThread, OnDurable};
 use lag::Lag;
 use stopline_detect::{
     analyze::Analyzer,
-    scene::Scene,
     workers::{Looked, Workers},
 };
 use stopline_ingest::{
@@ -119,8 +118,8 @@ impl Engine {
         let limits = engine.ring.limits();
         let (mut cameras, mut analyzers, mut sources) = (Vec::new(), HashMap::new(), HashMap::new());
         for camera in config.cameras.iter().cloned() {
-            let scene = camera.scene.clone().unwrap_or_else(|| Arc::new(Scene::empty()));
-            let plan = detection::plan(fit, engine.detector.max_fps, &scene);
+            let scene = camera.scene.clone();
+            let plan = detection::plan(fit, engine.detector.max_fps, scene.as_deref());
             let started = Camera::start(
                 camera.id.clone(),
                 camera.name.clone(),

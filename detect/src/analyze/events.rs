@@ -25,6 +25,10 @@ const PASSAGE_HEIGHTS: f64 = 0.6;
 const LEAST_SCORE: f64 = 0.25;
 /// Points of a trajectory.
 const TRAJECTORY: usize = 64;
+/// The moments of an act lie no farther from it, seconds: the packets that show them must still be there when the act
+/// is decided, and an officer wants the act, not the minute before it.
+const BEFORE_S: f64 = 5.0;
+const AFTER_S: f64 = 4.0;
 /// Confidence of what is a motorcycle only because a person moved like one.
 const GUESSED: f64 = 0.8;
 /// Confidence of a match at fewer frames a second than its rule needs.
@@ -131,9 +135,9 @@ impl Judge<'_> {
             signal: found.signal.map(|head| self.phases[head].state_at(act.t_s)),
             lane: found.lane.map(|lane| self.scene.lanes[lane].name.clone()),
             moments: Moments {
-                before: moment(history.nearest(found.before_s)?),
+                before: moment(history.nearest(found.before_s.max(act.t_s - BEFORE_S))?),
                 act: moment(act),
-                after: moment(history.nearest(found.after_s)?),
+                after: moment(history.nearest(found.after_s.min(act.t_s + AFTER_S))?),
             },
             analysed_fps: rounded(analysed_fps),
             degraded,

@@ -43,6 +43,8 @@ const SHOWN_S: f64 = 0.5;
 pub struct Analyzer {
     camera: CameraId,
     scene: Arc<Scene>,
+    /// No scene was drawn: an empty one takes the stream's frame.
+    undrawn: bool,
     catalogue: Arc<Catalogue>,
     versions: Versions,
     merger: RiderMerger,
@@ -113,15 +115,18 @@ pub struct LiveSignal {
 }
 
 impl Analyzer {
-    /// For one camera. `model_version` is `name@first 12 digits of sha256` of the detector.
+    /// For one camera; without a scene there are passages only. `model_version` is `name@first 12 digits of sha256` of the detector.
     #[must_use]
-    pub fn new(camera: CameraId, scene: Arc<Scene>, catalogue: Arc<Catalogue>, model_version: String) -> Self {
+    pub fn new(camera: CameraId, scene: Option<Arc<Scene>>, catalogue: Arc<Catalogue>, model_version: String) -> Self {
+        let undrawn = scene.is_none();
+        let scene = scene.unwrap_or_else(|| Arc::new(Scene::empty(SizePx { w: 1, h: 1 })));
         let engine = env!("CARGO_PKG_VERSION").to_owned();
         let versions = Versions { model: model_version, scene: scene.version().to_owned(), engine };
         let phases = vec![PhaseLog::default(); scene.signals.len()];
         Self {
             camera,
             scene,
+            undrawn,
             catalogue,
             versions,
             merger: RiderMerger::default(),
@@ -144,6 +149,9 @@ impl Analyzer {
         let follows = self.frames.back().is_none_or(|last| t_s > *last && t_s - last <= PAUSE_S);
         if !fits || !follows {
             events = self.finish();
+            if self.undrawn {
+                self.scene = Arc::new(Scene::empty(frame.source));
+            }
             self.source = Some(self.source_of(frame.source));
         }
         let Some(source) = self.source.clone() else { return events };

@@ -123,11 +123,11 @@ pub struct SignalHead {
 }
 
 impl Scene {
-    /// A scene of which nothing is known: vehicles pass through it, no rule applies. It fits every stream.
+    /// A scene of which nothing is known: vehicles pass through it, no rule applies. Its frame is the stream's.
     #[must_use]
-    pub fn empty() -> Self {
+    pub fn empty(frame: SizePx) -> Self {
         Self {
-            frame: SizePx { w: 0, h: 0 },
+            frame,
             lanes: Vec::new(),
             stop_lines: Vec::new(),
             zones: Vec::new(),
@@ -155,9 +155,6 @@ impl Scene {
     pub fn scale_from(&self, source: SizePx) -> Result<(f64, f64), String> {
         if source.w == 0 || source.h == 0 {
             return Err(format!("the stream's frame is {source}"));
-        }
-        if self.frame.w == 0 {
-            return Ok((1.0, 1.0));
         }
         let sx = f64::from(self.frame.w) / f64::from(source.w);
         let sy = f64::from(self.frame.h) / f64::from(source.h);

@@ -41,7 +41,7 @@ pub struct RedLightConfig {
 
 impl Default for RedLightConfig {
     fn default() -> Self {
-        Self { mode: RuleMode::Live, min_fps: 5.0, after_red_s: 0.1, go_on_within_s: 20.0 }
+        Self { mode: RuleMode::Live, min_fps: 5.0, after_red_s: 0.1, go_on_within_s: 10.0 }
     }
 }
 
