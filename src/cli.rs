@@ -32,7 +32,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         config: ConfigArg,
         /// Stop after so many seconds.
-        #[arg(long, value_name = "S")]
+        #[arg(long, value_name = "S", value_parser = parse_seconds)]
         duration: Option<f64>,
         /// Print each event once it is durable, one JSON object a line.
         #[arg(long)]
@@ -206,7 +206,7 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DemoArgs {
     /// End after so many seconds with a summary; else at Ctrl-C.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = parse_seconds)]
     pub duration: Option<f64>,
     /// Watch this camera instead of simulated ones; may be given more than once. An address with a password is
     /// better given in the environment, where other users of the machine do not see it.
@@ -230,6 +230,11 @@ pub(crate) struct DemoArgs {
     /// The checkout, for its fixtures, examples and simulator.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub repository: PathBuf,
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().filter(|s| (0.0..=1e9).contains(s));
+    seconds.ok_or_else(|| "expected seconds, 0 or more".to_owned())
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ fn files_that_are_no_video_or_end_early() {
     let path = |name: &str| dir.path().join(name).display().to_string();
 
     let (code, said) = replay(&config, &path("none.mp4"));
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(2));
     assert_says(&said, &["none.mp4"]);
 
     std::fs::write(dir.path().join("text.mp4"), "this is no film").expect("written");

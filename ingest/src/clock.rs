@@ -64,10 +64,14 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Whether a packet's media time does not follow from the one before it.
+    /// Whether a packet's media time does not follow from the one before it: it went back, or ran ahead of the time it
+    /// came at. Coming late is no sign of it: a network may hold packets back for long.
     #[must_use]
     pub fn has_parted(&self, media_s: f64, received: UtcUs) -> bool {
-        self.last.is_some_and(|(media, at)| ((media_s - media) - (seconds(received) - at)).abs() > PARTING_S)
+        self.last.is_some_and(|(media, at)| {
+            let step_s = media_s - media;
+            step_s < -PARTING_S || step_s - (seconds(received) - at) > PARTING_S
+        })
     }
 
     /// Time of a packet with media time `media_s` that began to arrive at `received`.
@@ -260,6 +264,7 @@ mod tests {
         assert!(!clock.has_parted(99.9, next), "frames may be reordered");
         assert!(clock.has_parted(0.0, next) && clock.has_parted(5000.0, next));
         assert!(!clock.has_parted(160.0, utc(START_S + 160.1)), "a pause is no restart");
+        assert!(!clock.has_parted(100.1, utc(START_S + 109.0)), "late is no restart");
     }
 
     #[test]

@@ -14,6 +14,9 @@ use stopline_types::UtcUs;
 
 use crate::packet::Packet;
 
+/// A capture time that lies so far before the newest is a step of the clock, not a frame out of order, seconds.
+const STEP_BACK_S: f64 = 2.0;
+
 /// How much a ring keeps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RingLimits {
@@ -85,7 +88,7 @@ pub struct RingStats {
     pub seconds: f64,
     /// When the newest packet was taken.
     pub newest: Option<UtcUs>,
-    /// Packets of groups given up because one alone was above the budget.
+    /// Packets given up: of a group that alone was above the budget, or from before a step back of the clock.
     pub packets_given_up: u64,
 }
 
@@ -186,6 +189,15 @@ impl Inner {
     fn push(&mut self, packet: Packet) {
         if self.packets.is_empty() && !packet.key {
             return;
+        }
+        if self.newest.is_some_and(|newest| newest.since_s(packet.time.utc) > STEP_BACK_S) {
+            // The clock stepped back: what is held lies in a time that is yet to come and would never be found.
+            self.given_up += self.packets.len() as u64;
+            self.packets.clear();
+            (self.bytes, self.newest) = (0, None);
+            if !packet.key {
+                return;
+            }
         }
         self.bytes += packet.data.len();
         self.newest = Some(self.newest.map_or(packet.time.utc, |newest| newest.max(packet.time.utc)));

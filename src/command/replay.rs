@@ -32,6 +32,9 @@ pub(crate) struct Replayed {
 }
 
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Outcome> {
+    if !args.file.is_file() {
+        return Err(WrongUse(format!("{}: no such file", args.file.display())).into());
+    }
     let config = Config::load(&args.config.dir)?;
     let camera = CameraId::new(&args.camera).map_err(|e| WrongUse(e.to_string()))?;
     let camera = config.camera(&camera)?;
@@ -84,7 +87,7 @@ pub(crate) fn replay(
             frames += 1;
             media_s = frame.media_s;
             let mut found = analyzer.observe(frame, detections);
-            proofs.take(&mut found, &source)?;
+            proofs.take(&mut found, &source);
             events.append(&mut found);
         }
         progress.show(media_s);
@@ -93,9 +96,9 @@ pub(crate) fn replay(
         }
     }
     let mut found = analyzer.finish();
-    proofs.take(&mut found, &source)?;
+    proofs.take(&mut found, &source);
     events.append(&mut found);
-    events.append(&mut proofs.finish(&source)?);
+    events.append(&mut proofs.finish(&source));
     progress.end();
     events.sort_by(|a, b| a.utc().cmp(&b.utc()).then_with(|| a.id().cmp(&b.id())));
     let wall_s = began.elapsed().as_secs_f64();
@@ -146,9 +149,9 @@ impl<'a> Proofs<'a> {
     }
 
     /// Keeps the violations among `events` back if a proof is wanted, and releases those that are due.
-    fn take(&mut self, events: &mut Vec<Event>, source: &FileCamera) -> anyhow::Result<()> {
+    fn take(&mut self, events: &mut Vec<Event>, source: &FileCamera) {
         if self.writer.is_none() && self.stills.is_none() {
-            return Ok(());
+            return;
         }
         for event in std::mem::take(events) {
             match event {
@@ -161,31 +164,34 @@ impl<'a> Proofs<'a> {
         let due: Vec<_> =
             self.waiting.extract_if(.., |v| ring.covers(v.moments.after.time.utc.plus_s(after_s))).collect();
         for violation in due {
-            self.prove(violation, source)?;
+            self.prove(violation, source);
         }
-        Ok(())
     }
 
-    fn finish(mut self, source: &FileCamera) -> anyhow::Result<Vec<Event>> {
+    fn finish(mut self, source: &FileCamera) -> Vec<Event> {
         for violation in std::mem::take(&mut self.waiting) {
-            self.prove(violation, source)?;
+            self.prove(violation, source);
         }
-        Ok(self.done.into_iter().map(|violation| Event::Violation(Box::new(violation))).collect())
+        self.done.into_iter().map(|violation| Event::Violation(Box::new(violation))).collect()
     }
 
-    fn prove(&mut self, mut violation: Violation, source: &FileCamera) -> anyhow::Result<()> {
+    fn prove(&mut self, mut violation: Violation, source: &FileCamera) {
         let m = &violation.moments;
         let span = (m.before.time.utc.plus_s(-self.span.0), m.after.time.utc.plus_s(self.span.1));
         if let Some(writer) = &self.writer {
-            let made = evidence::package(&violation, &source.ring(), self.camera, writer, span);
-            violation.evidence = Some(made.with_context(|| format!("evidence of {}", violation.id))?);
+            match evidence::package(&violation, &source.ring(), self.camera, writer, span) {
+                Ok(made) => violation.evidence = Some(made),
+                Err(error) => tracing::error!(id = %violation.id, "no evidence package: {error:#}"),
+            }
         }
         if let Some(dir) = self.stills {
-            let cut = source.ring().cut(span.0, span.1)?;
-            stills::sheet(&cut, &violation, &dir.join(format!("{}-{:07.2}s.jpg", violation.rule, violation.t_s)))?;
+            let path = dir.join(format!("{}-{:07.2}s-{}.jpg", violation.rule, violation.t_s, violation.track));
+            let cut = source.ring().cut(span.0, span.1).map_err(anyhow::Error::from);
+            if let Err(error) = cut.and_then(|cut| stills::sheet(&cut, &violation, &path)) {
+                tracing::error!(id = %violation.id, "no picture: {error:#}");
+            }
         }
         self.done.push(violation);
-        Ok(())
     }
 }
 

@@ -1,13 +1,26 @@
 //! `stopline run`: the whole engine in one process.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::TrySendError,
+    },
+    time::Duration,
+};
+
+use stopline_types::Event;
 
 use super::say_json;
 use crate::{
     Outcome, WrongUse,
     config::Config,
-    engine::{Engine, Hooks},
+    engine::{Engine, Hooks, intake::OnDurable},
 };
+
+/// Lines that may wait for a slow reader.
+const PRINT_WAITING: usize = 4096;
 
 pub(crate) fn run(dir: &Path, duration_s: Option<f64>, json: bool) -> anyhow::Result<Outcome> {
     let config = Config::load(dir)?;
@@ -19,8 +32,7 @@ pub(crate) fn run(dir: &Path, duration_s: Option<f64>, json: bool) -> anyhow::Re
     runtime.block_on(async {
         let mut hooks = Hooks::default();
         if json {
-            // A reader that has gone away must not stop the engine.
-            hooks.on_durable = Some(Arc::new(|event, _| drop(say_json(event))));
+            hooks.on_durable = Some(printer()?);
         }
         let engine = Engine::start(config, hooks).await?;
         tracing::info!("pages: http://{}; make a user first: stopline user add NAME", engine.web_address());
@@ -28,6 +40,28 @@ pub(crate) fn run(dir: &Path, duration_s: Option<f64>, json: bool) -> anyhow::Re
         let ended = engine.stop().await?;
         Ok(Outcome::of(ended.unshipped == 0 && ended.given_up == 0))
     })
+}
+
+/// Prints events on a thread of its own. A reader that is slow or gone must not stop cameras: when so many lines wait,
+/// further ones are dropped, and the log says how many. Nothing is lost by that; the events are durable.
+fn printer() -> std::io::Result<OnDurable> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel::<Event>(PRINT_WAITING);
+    std::thread::Builder::new().name("printer".into()).spawn(move || {
+        for event in receiver {
+            if say_json(&event).is_err() {
+                return;
+            }
+        }
+    })?;
+    let dropped = AtomicU64::new(0);
+    Ok(Arc::new(move |event, _| {
+        if let Err(TrySendError::Full(_)) = sender.try_send(event.clone()) {
+            let count = dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            if count.is_power_of_two() {
+                tracing::warn!(count, "events are durable but not printed: the reader is too slow");
+            }
+        }
+    }))
 }
 
 /// Returns at Ctrl-C, at SIGTERM, or after `duration_s`.

@@ -1,5 +1,7 @@
 //! The store the events go to: embedded, or a server by URL.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use stopline_store::{
     Endpoint, Store,
@@ -10,6 +12,8 @@ use crate::config::{EngineConfig, StoreConfig};
 
 /// The embedded store's database.
 const DATABASE: &str = "stopline";
+/// Pause between tries to reach a server that is away.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// A store that answers, and the child process behind it if it is ours.
 pub(crate) struct History {
@@ -47,11 +51,35 @@ impl History {
         }
     }
 
+    /// Makes the tables. A server that is away is tried again in the background, so that cameras run and events wait in
+    /// the spool meanwhile; the shipper waits for the tables by itself.
+    pub(crate) async fn prepare_tables(&self) -> anyhow::Result<()> {
+        match self.store.migrate().await {
+            Ok(_) => Ok(()),
+            Err(error) if self.embedded.is_none() => {
+                tracing::warn!(%error, "the store is away; events wait in the spool");
+                tokio::spawn(keep_trying(self.store.clone()));
+                Ok(())
+            }
+            Err(error) => Err(error).context("the store's tables"),
+        }
+    }
+
     /// Ends the child, if it is ours.
     pub(crate) async fn stop(self) {
         if let Some(embedded) = self.embedded {
             // Blocks until the child has written what it holds.
             drop(tokio::task::spawn_blocking(|| embedded.stop()).await);
+        }
+    }
+}
+
+async fn keep_trying(store: Store) {
+    loop {
+        tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        match store.migrate().await {
+            Ok(_) => return tracing::info!("the store is back; its tables are ready"),
+            Err(error) => tracing::debug!(%error, "the store is still away"),
         }
     }
 }

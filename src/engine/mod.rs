@@ -37,12 +37,14 @@ use stopline_store::{
     spool::{Spool, SpoolLimits},
 };
 use stopline_types::{CameraId, CameraStatus, Event};
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 
 use crate::{backend::EngineBackend, config::Config};
 
 pub(crate) use history::History;
 
+/// Longest wait for browsers to take what they asked for, when stopping.
+const PAGES_END: Duration = Duration::from_secs(5);
 /// Longest wait for the store to take what is spooled, when stopping. What is left goes at the next start.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -106,7 +108,7 @@ impl Engine {
         let detectors = detection::detectors(engine, engine.workers())?;
         let law = detection::law()?;
         let history = History::start(engine).await?;
-        history.store.migrate().await.context("the store's tables")?;
+        history.prepare_tables().await?;
         let spool_limits = SpoolLimits { bytes: u64::from(engine.spool.megabytes) << 20, ..Default::default() };
         let spool = Arc::new(Spool::open(&engine.data_dir.join("spool"), spool_limits)?);
         let shipper = Arc::new(Shipper::start(Arc::clone(&spool), &history.store, ShipOptions::default())?);
@@ -205,12 +207,20 @@ impl Engine {
         let Self { workers, analyzers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
             self;
         let _already_ended = pages.stop.send(());
-        pages.task.await.context("the pages' task")?;
+        let mut serving = pages.task;
+        if tokio::time::timeout(PAGES_END, &mut serving).await.is_err() {
+            // A browser that stopped reading must not keep the engine.
+            serving.abort();
+            drop(serving.await);
+        }
         // With the pages goes their hold on the cameras and the intake.
         drop(pages.web);
-        let cameras = Arc::into_inner(self.cameras).context("stopping: a page still holds the cameras")?;
-        for camera in cameras {
-            camera.stop().await;
+        match Arc::into_inner(self.cameras) {
+            Some(cameras) => {
+                let mut stopping: JoinSet<()> = cameras.into_iter().map(Camera::stop).collect();
+                while stopping.join_next().await.is_some() {}
+            }
+            None => tracing::error!("a page still holds the cameras; they end with the program"),
         }
         self.hub.close();
         intake.stopping();

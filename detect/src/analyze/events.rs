@@ -103,6 +103,7 @@ impl Judge<'_> {
             bbox: self.in_stream(p.bbox),
             signal: found.signal.map(|head| self.phases[head].state_at(p.t_s)),
         };
+        let shown = found.shown_s.map_or(Some(act), |shown_s| history.nearest(shown_s))?;
         let analysed_fps = self.fps_around(act.t_s);
         let degraded = analysed_fps < min_fps_of(self.scene, found.rule);
         let mut confidence = vehicle.score() * found.certainty;
@@ -135,9 +136,9 @@ impl Judge<'_> {
             signal: found.signal.map(|head| self.phases[head].state_at(act.t_s)),
             lane: found.lane.map(|lane| self.scene.lanes[lane].name.clone()),
             moments: Moments {
-                before: moment(history.nearest(found.before_s.max(act.t_s - BEFORE_S))?),
-                act: moment(act),
-                after: moment(history.nearest(found.after_s.min(act.t_s + AFTER_S))?),
+                before: moment(history.nearest(found.before_s.max(shown.t_s - BEFORE_S))?),
+                act: moment(shown),
+                after: moment(history.nearest(found.after_s.min(shown.t_s + AFTER_S))?),
             },
             analysed_fps: rounded(analysed_fps),
             degraded,

@@ -46,6 +46,9 @@ pub struct Match {
     pub rule: RuleKind,
     /// The moment of the act, seconds.
     pub act_s: f64,
+    /// The moment that pictures show the act at, where it lasted long; else that of the act. The packets of the act's
+    /// beginning may be gone when it is decided.
+    pub shown_s: Option<f64>,
     /// A moment that shows the vehicle before it.
     pub before_s: f64,
     /// A moment that shows it after.

@@ -38,6 +38,7 @@ fn check_zone(context: Context<'_>, zone: &Zone) -> Option<Match> {
         signal: None,
         lane: last.lane,
         certainty: if scene.ground.is_some() { 1.0 } else { 0.9 },
+        shown_s: None,
         excess_kmh: None,
     })
 }

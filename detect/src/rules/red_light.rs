@@ -136,6 +136,7 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
         signal: Some(stop.signal),
         lane: before.lane,
         certainty,
+        shown_s: None,
         excess_kmh: None,
     })
 }

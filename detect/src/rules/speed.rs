@@ -132,6 +132,7 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
         signal: None,
         lane: last.lane,
         certainty: if history.guessed { 0.8 } else { 1.0 },
+        shown_s: None,
         excess_kmh: Some(excess),
     })
 }

@@ -100,6 +100,7 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
         act_s: act.t_s,
         before_s: (from.t_s - 1.0).max(history.first()?.t_s),
         after_s: to.t_s,
+        shown_s: Some((to.t_s - 1.0).max(act.t_s)),
         measured: quantities([
             ("over_line_m", over_m),
             ("over_line_error_m", spread),

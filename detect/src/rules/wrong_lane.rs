@@ -32,6 +32,7 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
         signal: None,
         lane: Some(lane_index),
         certainty: if history.guessed { 0.7 } else { 1.0 },
+        shown_s: None,
         excess_kmh: None,
     })
 }

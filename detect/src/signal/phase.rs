@@ -31,20 +31,21 @@ pub struct PhaseLog {
     /// A state read but not settled yet, and its readings.
     candidate: Option<(Phase, u32)>,
     last_s: Option<f64>,
-    last_good_s: Option<f64>,
 }
 
 impl PhaseLog {
     /// Takes a reading in.
     pub fn read(&mut self, t_s: f64, utc: UtcUs, state: SignalState) {
         let before = self.last_s.replace(t_s).unwrap_or(t_s);
-        let empty = matches!(state, SignalState::Unknown | SignalState::Dark);
-        if !empty {
-            self.last_good_s = Some(t_s);
-        }
+        let empty = is_empty(state);
         let current = self.phases.back().map(|p| p.state);
         if current == Some(state) || (empty && current.is_none()) {
             self.candidate = None;
+            return;
+        }
+        // A reading that says nothing does not take back what others said: a lamp may flicker at the camera's rate.
+        let said = self.candidate.is_some_and(|(phase, _)| !is_empty(phase.state) && t_s - phase.from_s < BRIDGE_S);
+        if empty && said {
             return;
         }
         let same = self.candidate.as_mut().filter(|(phase, _)| phase.state == state);
@@ -101,6 +102,10 @@ impl PhaseLog {
     }
 }
 
+fn is_empty(state: SignalState) -> bool {
+    matches!(state, SignalState::Unknown | SignalState::Dark)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +134,22 @@ mod tests {
             })
             .collect();
         assert_eq!(log(&readings), vec![(0.0, Red), (5.0, Green)]);
+    }
+
+    #[test]
+    fn a_flickering_lamp_settles() {
+        use SignalState::{Dark, Green, Red};
+        let state = |i: u32| {
+            if i < 12 {
+                Red
+            } else if i.is_multiple_of(2) {
+                Green
+            } else {
+                Dark
+            }
+        };
+        let readings: Vec<_> = (0..40).map(|i| (f64::from(i) / 12.0, state(i))).collect();
+        assert_eq!(log(&readings), vec![(0.0, Red), (1.0, Green)]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use stopline_types::CameraId;
 use super::{
     EvidenceError, PublicKey, Signer, disk,
     manifest::{MANIFEST, Manifest},
+    writer::ASIDE,
 };
 
 pub(super) const CHAIN: &str = "chain.json";
@@ -64,9 +65,10 @@ impl State {
 
     pub(super) fn write(&self, camera_dir: &Path, signer: &Signer) -> Result<(), EvidenceError> {
         let path = camera_dir.join(CHAIN);
+        let aside = camera_dir.with_file_name(ASIDE).join(format!("{}.{CHAIN}", self.camera));
         let write = || -> io::Result<()> {
             let signature = disk::hex(&signer.sign(&serde_json::to_vec(self)?));
-            disk::replace(&path, &serde_json::to_vec_pretty(&Signed { state: self.clone(), signature })?)
+            disk::replace(&path, &serde_json::to_vec_pretty(&Signed { state: self.clone(), signature })?, &aside)
         };
         write().map_err(EvidenceError::io("writing", &path))
     }
@@ -169,6 +171,7 @@ mod tests {
         let signer = Signer::open_or_create(&root.join("keys")).unwrap();
         let key = signer.public_key();
         let (first, second) = (end(1, "one"), end(2, "two"));
+        fs::create_dir(root.join(ASIDE)).unwrap();
         for end in [&first, &second] {
             fs::create_dir_all(root.join(&end.path)).unwrap();
         }

@@ -42,13 +42,13 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Puts `bytes` in place of `path` in one step, synced.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let aside = path.with_extension("new");
-    let mut file = File::create(&aside)?;
+/// Puts `bytes` in place of `path` in one step, synced. They are written to `aside` first, on the same file system: a
+/// crash leaves that file behind, so it must be where nobody takes it for evidence.
+pub(super) fn replace(path: &Path, bytes: &[u8], aside: &Path) -> io::Result<()> {
+    let mut file = File::create(aside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&aside, path)?;
+    fs::rename(aside, path)?;
     path.parent().map_or(Ok(()), sync_dir)
 }
 

@@ -85,7 +85,8 @@ impl Signer {
         let public = dir.join(PUBLIC_KEY);
         if !public.exists() {
             let pem = this.public_key().pem().map_err(EvidenceError::io("writing", &public))?;
-            disk::replace(&public, pem.as_bytes()).map_err(EvidenceError::io("writing", &public))?;
+            disk::replace(&public, pem.as_bytes(), &public.with_extension("new"))
+                .map_err(EvidenceError::io("writing", &public))?;
         }
         Ok(this)
     }

@@ -71,6 +71,12 @@ impl Writer {
             TryLockError::WouldBlock => EvidenceError::InUse { root: root.to_owned() },
             TryLockError::Error(error) => EvidenceError::io("locking", &path)(error),
         })?;
+        // What a crash left unfinished was never referred to.
+        let aside = root.join(ASIDE);
+        if aside.exists() {
+            fs::remove_dir_all(&aside).map_err(EvidenceError::io("clearing", &aside))?;
+        }
+        fs::create_dir(&aside).map_err(EvidenceError::io("making", &aside))?;
         let public = root.join(PUBLIC_KEY);
         if public.exists() {
             let (expected, found) = (PublicKey::read(&public)?.id(), signer.public_key().id());
@@ -79,14 +85,9 @@ impl Writer {
             }
         } else {
             let pem = signer.public_key().pem().map_err(EvidenceError::io("writing", &public))?;
-            disk::replace(&public, pem.as_bytes()).map_err(EvidenceError::io("writing", &public))?;
+            disk::replace(&public, pem.as_bytes(), &aside.join(PUBLIC_KEY))
+                .map_err(EvidenceError::io("writing", &public))?;
         }
-        // What a crash left unfinished was never referred to.
-        let aside = root.join(ASIDE);
-        if aside.exists() {
-            fs::remove_dir_all(&aside).map_err(EvidenceError::io("clearing", &aside))?;
-        }
-        fs::create_dir(&aside).map_err(EvidenceError::io("making", &aside))?;
         Ok(Self { root: root.to_owned(), signer, ends: Mutex::default(), _lock: lock })
     }
 
