@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .PHONY: help setup ui build demo test audit bench clean-cache
 
 # Handed over by the environment, never on a line that make or a log shows: a camera's address may hold a password.
-export DURATION CAMERA CLIP
+export DURATION CAMERA CLIP SCENE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -13,6 +13,7 @@ help: ## this list
 	@echo "  make demo DURATION=90                    ends by itself, with a summary and an exit status"
 	@echo "  make demo CAMERA=rtsp://user:pw@host/…   watches a camera of yours"
 	@echo "  make demo CLIP=film.mp4                  streams a clip of yours"
+	@echo "  make demo CLIP=… SCENE=camera.toml       with the [scene] of a camera file"
 
 setup: ## fetch what a build and the demo need: system packages, ONNX Runtime, libchdb, models, the page
 	@scripts/setup.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# demo.sh: set-up, release build, demo. DURATION (seconds) and CLIP (a video file) from the environment become the demo's
+# demo.sh: set-up, release build, demo. DURATION (seconds), CLIP (a video file) and SCENE (a camera file) from the environment become the demo's
 # options; CAMERA (an RTSP address, perhaps with a password) it reads from the environment itself. Its exit status is ours.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
@@ -11,6 +11,7 @@ cd "$ROOT"
 options=()
 [[ -n ${DURATION:-} ]] && options+=(--duration "$DURATION")
 [[ -n ${CLIP:-} ]] && options+=(--clip "$CLIP")
+[[ -n ${SCENE:-} ]] && options+=(--scene "$SCENE")
 
 stage "set-up" scripts/setup.sh
 stage "release build" cargo build --release --locked
