@@ -15,7 +15,7 @@ PER_ACTOR = ("paint", "trousers", "shirt", "shirt2", "shirt3", "helmet1", "helme
 
 # name: (linear RGB, roughness, metallic, coat)
 SURFACES = {
-    "paint": ((0.5, 0.5, 0.5), 0.34, 0.0, 0.8), "glass": ((0.012, 0.015, 0.018), 0.05, 0.0, 0.3),
+    "paint": ((0.5, 0.5, 0.5), 0.34, 0.0, 0.8), "glass": ((0.008, 0.010, 0.012), 0.08, 0.0, 0.0),
     "black": ((0.020, 0.020, 0.021), 0.55, 0.0, 0.0), "seam": ((0.012, 0.012, 0.012), 0.7, 0.0, 0.0),
     "dark": ((0.045, 0.045, 0.048), 0.45, 0.0, 0.0), "tyre": ((0.018, 0.018, 0.018), 0.85, 0.0, 0.0),
     "chrome": ((0.62, 0.63, 0.65), 0.20, 1.0, 0.0), "rim": ((0.42, 0.43, 0.45), 0.35, 0.8, 0.0),
@@ -35,7 +35,7 @@ SURFACES = {
     # street
     "pole": ((0.28, 0.29, 0.30), 0.45, 0.7, 0.0), "housing": ((0.018, 0.018, 0.019), 0.5, 0.0, 0.0),
     "bark": ((0.10, 0.080, 0.060), 0.95, 0.0, 0.0), "whitewash": ((0.50, 0.50, 0.47), 0.9, 0.0, 0.0),
-    "kerb": ((0.34, 0.33, 0.31), 0.85, 0.0, 0.0), "window": ((0.02, 0.025, 0.03), 0.08, 0.0, 0.0),
+    "kerb": ((0.34, 0.33, 0.31), 0.85, 0.0, 0.0), "window": ((0.02, 0.025, 0.03), 0.12, 0.0, 0.0),
     "shutter": ((0.27, 0.28, 0.29), 0.45, 0.5, 0.0), "wood": ((0.15, 0.095, 0.06), 0.6, 0.0, 0.0),
     "trim": ((0.68, 0.67, 0.64), 0.7, 0.0, 0.0), "wire": ((0.02, 0.02, 0.02), 0.7, 0.0, 0.0),
     "letters": ((0.85, 0.83, 0.76), 0.5, 0.0, 0.0), "letters_dark": ((0.03, 0.03, 0.03), 0.5, 0.0, 0.0),
@@ -65,6 +65,8 @@ def material(name: str, colour: tuple | None = None, roughness: float = 0.6):
         shader.inputs["Metallic"].default_value = metallic
         shader.inputs["Coat Weight"].default_value = coat
         shader.inputs["Coat Roughness"].default_value = 0.04
+        if name in ("glass", "window"):   # tinted panes look darker to a camera than bare glass under an open sky
+            shader.inputs["Specular IOR Level"].default_value = 0.22
     m.cycles.emission_sampling = "NONE"   # lamps are looked at, they need not light the scene
 
     def of_object(prop, output, socket):

@@ -268,8 +268,9 @@ def render_clip(world: World, camera: Camera, spp: int, threads: int, first: int
     else:
         stamp.write_text(json.dumps(made))
     began = time.time()
+    say = _quiet_blender()
     renderer = Renderer(world, camera, threads)
-    print(f"built in {time.time() - began:.0f} s", flush=True)
+    say(f"built in {time.time() - began:.0f} s")
     last = world.frames if last is None else min(last, world.frames)
     path = lambda n: folder / f"{n:05d}.png"
     todo = [n for n in range(first, last) if not path(n).is_file()]
@@ -291,5 +292,13 @@ def render_clip(world: World, camera: Camera, spp: int, threads: int, first: int
         costs.append(time.time() - start)
         mean = float(np.mean(costs[-50:]))
         left = (len(todo) - i - 1) * mean
-        print(f"{time.strftime('%H:%M:%S')} frame {n} of {last} {costs[-1]:.2f} s, {pixels / renderer.width / renderer.height:.1%} "
-              f"drawn, mean {mean:.2f} s, about {left / 60:.0f} min left", flush=True)
+        say(f"{time.strftime('%H:%M:%S')} frame {n} of {last} {costs[-1]:.2f} s, {pixels / renderer.width / renderer.height:.1%} "
+            f"drawn, mean {mean:.2f} s, about {left / 60:.0f} min left")
+
+
+def _quiet_blender():
+    """Blender reports every sample on the standard output; we keep that for ourselves. Returns a print of our own."""
+    ours = os.fdopen(os.dup(1), "w")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    return lambda words: print(words, file=ours, flush=True)

@@ -98,10 +98,10 @@ class Stage:
             text(body, at, size, material("letters_dark"))
         add("street", blender_mesh("street", b.mesh(), named))
         add("furniture", blender_mesh("furniture", street.furniture(world_road).mesh(), named))
-        shapes = [blender_mesh(f"tree{i}", street.tree(40 + i).mesh()) for i in range(3)]
-        for i, t in enumerate(world_road.get("tree", [])):
-            o = add("tree", shapes[i % 3])
-            o.location, o.scale, o.rotation_euler = (*t["at"], 0.1), (t["size"],) * 3, (0, 0, 1.7 * i)
+        shapes = [blender_mesh(f"tree{i}", street.tree(40 + i).mesh()) for i in range(street.TREES)]
+        for which, at, size, turn in street.tree_places(world_road):
+            o = add("tree", shapes[which])
+            o.location, o.scale, o.rotation_euler = (*at, 0.1), (size,) * 3, (0, 0, turn)
         if "houses" in world_road:
             self._houses(world_road["houses"], world_road["surface"])
 
@@ -109,28 +109,11 @@ class Stage:
         palette = {f"wall{i}": material(f"wall{i}", c, 0.85) for i, c in enumerate(street.WALLS)}
         palette |= {f"shop{i}": material(f"shop{i}", c, 0.4) for i, (_, c) in enumerate(street.SHOPS)}
         palette |= {f"awning{i}": material(f"awning{i}", c, 0.8) for i, c in enumerate(AWNINGS)}
-        k, width = 0, 4.2
-
-        def put(x, y, turn):
-            nonlocal k
-            b, words, _ = street.house(k, width)
+        for k, x, y, turn in street.house_places(h, surface):
+            b, words, _ = street.house(k, street.HOUSE_W)
             o = add("house", blender_mesh(f"house{k}", b.mesh(), palette))
             o.matrix_world = Matrix.Translation((x, y, 0.15)) @ Matrix.Rotation(turn, 4, "Z")
             text(words, o.matrix_world @ Matrix.Translation((0, -0.30, 2.86)).translation, 0.55, material("letters"), turn)
-            k += 1
-
-        right, left = surface["kerb_right_x"] + h["set_back"], surface["kerb_left_x"] - h["set_back"]
-        for i in range(h.get("count", 18)):
-            put(right, h["right_front_y"] + 2.1 + width * i, -math.pi / 2)
-            put(left, h["left_front_y"] + 2.1 + width * i, math.pi / 2)
-        if "cross_y" in surface:
-            for i in range(6):
-                put(right + 2.1 + width * i + 0.2, h["right_front_y"] + 0.4, 0.0)
-                put(left - 2.1 - width * i - 0.2, h["left_front_y"] + 0.4, 0.0)
-        if "near_right" in h:
-            x, y0, y1 = h["near_right"]
-            for i in range(int((y1 - y0) / width)):
-                put(x, y0 + 2.1 + width * i, -math.pi / 2)
 
     def _signals(self):
         lamps = {}

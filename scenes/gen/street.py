@@ -8,6 +8,7 @@ from .mesh import Builder, ball, box, quad, rod
 LAMPS = (("red", 0.36), ("yellow", 0.0), ("green", -0.36))
 """Heights of a head's lamps above its middle, metres."""
 LAMP_R = 0.15
+HOUSE_W = 4.2
 HOUSING = (0.40, 0.22, 1.16)
 
 SHOPS = [("CƠM PHỞ", (0.55, 0.03, 0.03)), ("CÀ PHÊ", (0.20, 0.10, 0.04)), ("NHÀ THUỐC", (0.03, 0.35, 0.15)),
@@ -71,6 +72,32 @@ def house(k: int, width: float):
                 x = -width * 0.42 + i * width * 0.105
                 rod(b, "wire", (x, -0.66, 3.5 * f + 0.6), (x, -0.66, 3.5 * f + 1.45), 0.014, n=5)
     return b, text, colour
+
+
+def house_places(h: dict, surface: dict, width: float = HOUSE_W):
+    """(number, x, y, turn) of every house: two rows along the road, two along the cross street, one beside the camera."""
+    right, left = surface["kerb_right_x"] + h["set_back"], surface["kerb_left_x"] - h["set_back"]
+    places = []
+    for i in range(h.get("count", 18)):
+        places.append((right, h["right_front_y"] + 2.1 + width * i, -math.pi / 2))
+        places.append((left, h["left_front_y"] + 2.1 + width * i, math.pi / 2))
+    if "cross_y" in surface:
+        for i in range(6):
+            places.append((right + 2.1 + width * i + 0.2, h["right_front_y"] + 0.4, 0.0))
+            places.append((left - 2.1 - width * i - 0.2, h["left_front_y"] + 0.4, 0.0))
+    if "near_right" in h:
+        x, y0, y1 = h["near_right"]
+        places += [(x, y0 + 2.1 + width * i, -math.pi / 2) for i in range(int((y1 - y0) / width))]
+    return [(k, *p) for k, p in enumerate(places)]
+
+
+TREES = 3
+"""So many different trees."""
+
+
+def tree_places(road: dict):
+    """(which tree, at, size, turn)"""
+    return [(i % TREES, t["at"], t["size"], 1.7 * i) for i, t in enumerate(road.get("tree", []))]
 
 
 def tree(seed: int):
