@@ -10,6 +10,19 @@ def sun_direction(shift) -> np.ndarray:
     return d / np.linalg.norm(d)
 
 
+BEAM_DOWN_DEG = 9.0
+"""Dipped head lights point so much below the horizon."""
+
+
+def head_light(watts: float):
+    """The data of a dipped beam."""
+    import bpy
+    beam = bpy.data.lights.new("beam", "SPOT")
+    beam.energy, beam.color = watts, (1.0, 0.92, 0.80)
+    beam.spot_size, beam.spot_blend, beam.shadow_soft_size = math.radians(50), 0.9, 0.08
+    return beam
+
+
 def make(light: dict):
     """A cloudy sky over a street (dark low down, bright above) and a sun."""
     import bpy
@@ -38,6 +51,21 @@ def make(light: dict):
     tree.links.new(ramp.outputs["Color"], background.inputs[0])
     world.cycles.sampling_method = "NONE"   # a smooth sky is met by chance often enough; all light samples go to the sun
     background.inputs[1].default_value = light["sky_strength"]
+    for x, y, z, watts in light.get("lamps", []):   # street lamps: warm LED panels facing down
+        panel = bpy.data.lights.new("street lamp", "AREA")
+        panel.energy, panel.color, panel.size = watts, (1.0, 0.84, 0.62), 0.6
+        o = bpy.data.objects.new("street lamp", panel)
+        scene.collection.objects.link(o)
+        o.location = (x, y, z)
+    if "flash" in light:   # the camera's own lamp
+        x, y, z, aim_y, watts = light["flash"]
+        lamp = bpy.data.lights.new("flash", "SPOT")
+        lamp.energy, lamp.color, lamp.spot_size, lamp.spot_blend = watts, (0.95, 0.98, 1.0), math.radians(48), 0.7
+        lamp.shadow_soft_size = 0.15
+        o = bpy.data.objects.new("flash", lamp)
+        scene.collection.objects.link(o)
+        o.location = (x, y, z)
+        o.rotation_euler = (Vector((0, aim_y - y, -z)).to_track_quat("-Z", "Y")).to_euler()
     if light.get("sun_strength", 0) > 0:
         sun = bpy.data.lights.new("sun", "SUN")
         sun.energy, sun.angle = light["sun_strength"], math.radians(light["sun_angle_deg"])

@@ -37,13 +37,14 @@ class Renderer:
     def __init__(self, world: World, camera: Camera, threads: int = 2):
         self.world, self.camera, self.cache = world, camera, cache_folder(world)
         self.width, self.height = camera.size
-        self.stage = Stage(world, self.cache / "parts")
+        self.stage = Stage(world, self.cache / "parts", camera.position_m[1])
         self.scratch = Path("/dev/shm" if Path("/dev/shm").is_dir() else self.cache) / f"stopline-{os.getpid()}.png"
         self._camera()
         self._settings(threads)
         light = world.config["light"]
         self.sun_shift = light["sun_shift"] if light.get("sun_strength", 0) > 0 else None
         self.lamps_on = light["kind"] != "day"
+        self.beam_m = light.get("beam_m", 7.0) if light.get("head_light_w") else 0.0
 
     def _camera(self):
         c = self.camera
@@ -62,7 +63,8 @@ class Renderer:
         scene = bpy.context.scene
         r, c = scene.render, scene.cycles
         r.engine = "CYCLES"
-        c.device, c.use_adaptive_sampling, c.use_light_tree = "CPU", False, False
+        many_lights = self.world.config["light"]["kind"] != "day"
+        c.device, c.use_adaptive_sampling, c.use_light_tree = "CPU", False, many_lights
         c.use_denoising, c.denoiser = True, "OPENIMAGEDENOISE"
         c.denoising_quality, c.denoising_prefilter = "FAST", "NONE"
         c.max_bounces, c.diffuse_bounces, c.glossy_bounces, c.transmission_bounces = 2, 1, 2, 0
@@ -95,7 +97,7 @@ class Renderer:
         for actor in self.world.actors:
             sight = view.look_at(self.camera, actor, t)
             if sight is not None:
-                hull = view.touched(self.camera, sight, self.sun_shift)
+                hull = view.touched(self.camera, sight, self.sun_shift, self.beam_m)
                 box = (*hull.min(0), *hull.max(0))
                 sight = sight if view.inside(box, self.camera.size) else None
             self.stage.move(actor, actor.state(t), sight is not None, self.lamps_on)

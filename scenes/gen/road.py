@@ -147,13 +147,13 @@ def paint_sheet(sheet: Sheet, road: dict):
     for lane in road.get("lane", []):
         if lane["x"][1] - lane["x"][0] < 4:
             middle = sum(lane["x"]) / 2
-            span = (-20, 170)
+            span = (lane["y"][0] - 30, lane["y"][1] + 150)
             sheet.track(middle, *span, 0.10, 0.30)
             for off in (-0.75, 0.75):
                 sheet.track(middle + off, *span, 0.06)
     area = (sheet.x1 - sheet.x0) * (sheet.y1 - sheet.y0)
     sheet.damage(int(area / 70), int(area / 220))
-    for x, y in road["surface"].get("manholes", [(-4.6, 19.3), (1.9, 31.0), (3.0, 50.0), (-7.5, 34.0)]):
+    for x, y in road["surface"].get("manholes", [(-4.6, 19.3), (1.9, 31.0), (3.0, 50.0), (-7.5, 34.0)] if "cross_y" in road["surface"] else []):
         if sheet.x0 < x < sheet.x1 and sheet.y0 < y < sheet.y1:
             sheet.manhole(x, y)
     sheet.begin_paint()
@@ -161,12 +161,13 @@ def paint_sheet(sheet: Sheet, road: dict):
         sheet.paint(polygon, colour)
 
 
-def sheets(road: dict):
-    """Fine near the camera, coarser far away. `[surface] sheets` of the road file may say otherwise."""
+def sheets(road: dict, camera_y: float = 0.0):
+    """Fine near the camera, coarser far away. `[surface] sheets` of the road file may say otherwise; its y are counted
+    from the camera."""
     near, far = road["surface"].get("sheets", [[[-17, 17], [8, 47], 110], [[-22, 22], [47, 150], 36]])
     out = []
     for i, (x, y, k) in enumerate((near, far)):
-        sheet = Sheet(x, y, k, 11 + i)
+        sheet = Sheet(x, [v + camera_y for v in y], k, 11 + i)
         paint_sheet(sheet, road)
         out.append(sheet)
     return out

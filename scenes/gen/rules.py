@@ -77,9 +77,9 @@ def seen(world: World, track: Track, camera) -> np.ndarray:
     """Whether the middle's ground point is in the picture."""
     p = np.c_[track.x, track.y, np.zeros(len(track.x))]
     ok = camera.depth(p) > 3
-    px = camera.project(np.where(ok[:, None], p, (0, 20, 0)))
+    px = camera.project(np.where(ok[:, None], p, (0, camera.position_m[1] + 20, 0)))
     w, h = camera.size
-    return ok & (px[:, 0] > 0) & (px[:, 0] < w) & (px[:, 1] > 0) & (px[:, 1] < h) & (track.y < 120)
+    return ok & (px[:, 0] > 0) & (px[:, 0] < w) & (px[:, 1] > 0) & (px[:, 1] < h) & (track.y - camera.position_m[1] < 120)
 
 
 def judge(world: World, camera) -> tuple[list[Act], list[Act]]:

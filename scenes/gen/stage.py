@@ -56,11 +56,12 @@ def text(body, at, size, mat, turn=0.0):
 class Stage:
     """Builds everything of a world; `move` sets the actors, `signal` the lamps."""
 
-    def __init__(self, world: World, cache: Path):
-        self.world, self.cache = world, cache
+    def __init__(self, world: World, cache: Path, camera_y: float = 0.0):
+        self.world, self.cache, self.camera_y = world, cache, camera_y
         cache.mkdir(parents=True, exist_ok=True)
         bpy.ops.wm.read_factory_settings(use_empty=True)
         light.make(world.config["light"])
+        self.head_light_w = world.config["light"].get("head_light_w", 0.0)
         self._ground()
         self._street()
         self.lamps = self._signals()
@@ -68,10 +69,10 @@ class Stage:
 
     def _ground(self):
         b = Builder()
-        b.add([(x, y, -0.004) for x, y in ((-90, -40), (90, -40), (90, 260), (-90, 260))], [(0, 1, 2, 3)], "asphalt")
+        b.add([(x, y + self.camera_y, -0.004) for x, y in ((-90, -40), (90, -40), (90, 300), (-90, 300))], [(0, 1, 2, 3)], "asphalt")
         named = {}
-        for i, sheet in enumerate(road.sheets(self.world.road)):
-            path = self.cache / f"road{i}.png"
+        for i, sheet in enumerate(road.sheets(self.world.road, self.camera_y)):
+            path = self.cache / f"road{i}-{self.camera_y:.0f}.png"
             sheet.save(path)
             named[f"sheet{i}"] = textured(f"sheet{i}", path)
             corners = [(sheet.x0, sheet.y0, 0.0), (sheet.x1, sheet.y0, 0.0), (sheet.x1, sheet.y1, 0.0), (sheet.x0, sheet.y1, 0.0)]
@@ -88,7 +89,7 @@ class Stage:
         brick.inputs["Scale"].default_value, brick.inputs["Mortar Size"].default_value = 1.6, 0.012
         tree_nodes.links.new(place.outputs["Position"], brick.inputs["Vector"])
         tree_nodes.links.new(brick.outputs[0], tree_nodes.nodes["Diffuse BSDF"].inputs["Color"])
-        named = {"tile": tile} | {k: material(k, c, 0.4) for k, c in EXTRA.items()}
+        named = {"tile": tile, "grass": material("grass", (0.045, 0.085, 0.022), 0.95)} | {k: material(k, c, 0.4) for k, c in EXTRA.items()}
         b = Builder()
         street.add_pavements(b, world_road["surface"])
         for head in world_road.get("head", []):
@@ -151,6 +152,12 @@ class Stage:
                     m = np.eye(4)
                     m[:3, :3], m[:3, 3] = turn, middle
                     p.matrix_local = Matrix(m.tolist())
+            if self.head_light_w and actor.cls not in ("bicycle", "pedestrian"):
+                beam = add(f"beam {actor.id}", light.head_light(self.head_light_w * (0.6 if actor.cls == "motorcycle" else 1.0)))
+                beam.parent = o
+                height = 0.95 if actor.cls == "motorcycle" else 0.70
+                beam.matrix_local = (Matrix.Translation((0, actor.length / 2 + 0.12, height))
+                                     @ Matrix.Rotation(math.radians(90 - light.BEAM_DOWN_DEG), 4, "X"))
             out[pose] = (o, wheels)
         return out
 

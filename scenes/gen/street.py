@@ -25,7 +25,7 @@ def pavements(surface: dict):
     right, left = surface["kerb_right_x"], surface["kerb_left_x"]
     cross, r = surface.get("cross_y"), surface.get("corner_radius", 3.0)
     out = []
-    for inset, z, material in ((0.0, 0.15, "kerb"), (0.28, 0.156, "tile")):
+    for inset, z, material in ((0.0, 0.15, "kerb"), (0.28, 0.156, surface.get("verge", "tile"))):
         for x, far in ((right + inset, 60.0), (left - inset, -60.0)):
             if not cross:
                 out.append(([(x, y0), (far, y0), (far, y1), (x, y1)], z, material))
@@ -97,7 +97,10 @@ TREES = 3
 
 def tree_places(road: dict):
     """(which tree, at, size, turn)"""
-    return [(i % TREES, t["at"], t["size"], 1.7 * i) for i, t in enumerate(road.get("tree", []))]
+    trees = [(t["at"], t["size"]) for t in road.get("tree", [])]
+    for row in road.get("tree_row", []):
+        trees += [((row["x"] + 0.6 * math.sin(5.1 * y), y), row["size"]) for y in np.arange(*row["y"], row["step"])]
+    return [(i % TREES, at, size, 1.7 * i) for i, (at, size) in enumerate(trees)]
 
 
 def tree(seed: int):
@@ -178,6 +181,11 @@ def furniture(road: dict, seed: int = 5):
     for x, y in road.get("lamp_posts", [(6.6, 72.0), (-10.7, 62.0), (6.6, 104.0)]):
         rod(b, "pole", (x, y, 0.1), (x, y, 8.0), 0.10, 0.07, n=10)
         rod(b, "pole", (x, y, 8.0), (x - math.copysign(1.6, x), y, 8.3), 0.05, n=8)
+    for rail in road.get("rail", []):
+        x, (y0, y1) = rail["x"], rail["y"]
+        box(b, "shutter", (0.06, y1 - y0, 0.30), (x, (y0 + y1) / 2, 0.62), edge=0.02, k=1)
+        for y in np.arange(y0, y1, 2.0):
+            box(b, "shutter", (0.12, 0.12, 0.8), (x + math.copysign(0.1, x), y, 0.4), edge=0.01, k=1)
     for x, y, n in road.get("bushes", [(7.1, 13.0, 5), (7.0, 20.6, 3), (7.4, 41.2, 4)]):
         for i in range(n):
             leaves(b, rnd, (x + rnd.uniform(-0.15, 0.15), y + i * 0.55, 0.6), (0.45, 0.42, 0.42), 380, 0.07)

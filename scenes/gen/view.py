@@ -81,8 +81,9 @@ def inside(box, size) -> bool:
     return box[2] > 0 and box[3] > 0 and box[0] < size[0] and box[1] < size[1]
 
 
-def touched(camera: Camera, sight: Sight, sun_shift=None) -> np.ndarray:
-    """Convex outline in pixels of all that changes when the actor moves: itself, the sun's shadow, the contact shadow."""
+def touched(camera: Camera, sight: Sight, sun_shift=None, beam_m: float = 0.0) -> np.ndarray:
+    """Convex outline in pixels of all that changes when the actor moves: itself, the sun's shadow, the contact shadow,
+    the light of its lamps on the road for `beam_m` ahead."""
     p = sight.world(extremes(sight.actor.look, sight.pose))
     low = p[p[:, 2] < 0.6]
     parts = [p] + [np.c_[low[:, :2] + d, np.zeros(len(low))] for d in
@@ -91,6 +92,9 @@ def touched(camera: Camera, sight: Sight, sun_shift=None) -> np.ndarray:
         shadow = p[:, :2] + p[:, 2:] * np.array(sun_shift)
         soft = 0.05 + 0.03 * p[:, 2:]
         parts += [np.c_[shadow - soft, np.zeros(len(p))], np.c_[shadow + soft, np.zeros(len(p))]]
+    if beam_m and sight.actor.cls not in ("bicycle", "pedestrian"):
+        front, half = sight.actor.length / 2, sight.actor.width / 2
+        parts.append(sight.world(np.array([[s * (half + d * 0.45), front + d, 0.0] for s in (1, -1) for d in (0.2, beam_m)])))
     q = np.concatenate(parts)
     q = q[camera.depth(q) > 0.5]
     return cv2.convexHull(camera.project(q).astype(np.float32))[:, 0]

@@ -20,7 +20,7 @@ def static_depth(world: World, camera: Camera) -> np.ndarray:
     def take(mesh, turn=0.0, at=(0, 0, 0), size=1.0):
         v = mesh.vertices * size @ rotation(0, 0, turn).T + np.array(at)
         d = camera.depth(v)
-        px = camera.project(np.where((d > 1.5)[:, None], v, np.array([0, 30.0, 0])))
+        px = camera.project(np.where((d > 1.5)[:, None], v, np.array([0, camera.position_m[1] + 30.0, 0])))
         near = d.min() > 1.5
         for f in mesh.faces:
             f = list(f)

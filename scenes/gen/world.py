@@ -132,7 +132,9 @@ def load(name: str) -> World:
     read = lambda p: tomllib.loads(p.read_text())
     config = read(folder / "scene.toml")
     road, traffic = read(folder / config["road"]), read(folder / config["traffic"])
-    routes = {k: Route(r["points"], r.get("radius", 0.0), r.get("wobble", 0.0)) for k, r in traffic["routes"].items()}
+    tables = dict(read((folder / config["traffic"]).parent / traffic["routes_from"])["routes"]) if "routes_from" in traffic else {}
+    tables |= traffic.get("routes", {})
+    routes = {k: Route(r["points"], r.get("radius", 0.0), r.get("wobble", 0.0)) for k, r in tables.items()}
     actors, seen = [], set()
     for table in traffic["actor"]:
         try:
