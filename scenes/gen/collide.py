@@ -18,7 +18,7 @@ def conflicts(world: World, step_s: float = 0.08, clearance_m: float = 0.05, rea
     for t in np.arange(0, world.config["duration_s"], step_s):
         prints = [(a, *footprint(a, a.state(t))) for a in world.actors]
         prints = [p for p in prints if abs(p[1][:, 0].mean()) < reach_m
-                  and any(-5 < p[1][:, 1].mean() - c.position_m[1] < reach_m * 2 for c in world.cameras)]
+                  and any(0 < p[1][:, 1].mean() - c.position_m[1] < reach_m * 2 for c in world.cameras)]
         for i, (a, pa, ra) in enumerate(prints):
             for b, pb, rb in prints[:i]:
                 if np.abs(pa[0] - pb[0]).max() > 16:

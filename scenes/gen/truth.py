@@ -51,13 +51,32 @@ def object_row(camera, sight, box, total, shown, edge) -> dict:
     return row
 
 
-def build(world: World, camera: Camera, every: int = 1, progress=None) -> dict:
-    """The whole truth of one camera's clip. `every`: only each so many-th frame, for tests."""
+def section(world: World) -> list[dict]:
+    """Mean speeds between the lines of a section of road watched by two cameras."""
+    lines = world.config.get("section")
+    out = []
+    for actor in world.actors if lines else []:
+        t = np.arange(-60, world.config["duration_s"] + 60, 0.01)
+        s = np.interp(t, actor.motion.t, actor.motion.s)
+        s += np.where(t < 0, t, np.maximum(t - actor.motion.t[-1], 0)) * np.where(t < 0, actor.motion.v[0], actor.motion.v[-1])
+        y = actor.route.at(s)[1]
+        t_in, t_out = (float(np.interp(lines[k], y, t)) for k in ("from_y", "to_y"))
+        if t_in < -0.0 or t_out > world.config["duration_s"]:
+            continue   # not wholly within the clip
+        kmh = (lines["to_y"] - lines["from_y"]) / (t_out - t_in) * 3.6
+        limit = rules.limit_of(world, actor.cls)
+        out.append({"vehicle": actor.id, "t_in": round(t_in, 3), "t_out": round(t_out, 3), "mean_kmh": round(kmh, 2),
+                    "limit_kmh": limit, "violation": bool(limit and kmh >= limit + world.road["rules"]["over_kmh"])})
+    return out
+
+
+def build(world: World, camera: Camera, numbers=None, progress=None) -> dict:
+    """The whole truth of one camera's clip. `numbers`: only these frames, for tests and stills."""
     eyes = Visibility(world, camera)
     bad, near = rules.judge(world, camera)
     frames = []
     groups = sorted({h["group"] for h in world.road.get("head", [])})
-    for n in range(0, world.frames, every):
+    for n in range(world.frames) if numbers is None else numbers:
         t = n / world.fps
         seen, ids = eyes.frame(t)
         number = {k: i for i, (k, _) in enumerate(sorted(((k, s[0].depth) for k, s in seen.items()), key=lambda p: -p[1]), 1)}
@@ -84,6 +103,7 @@ def build(world: World, camera: Camera, every: int = 1, progress=None) -> dict:
             "ground_to_px": camera.ground_to_px.tolist()},
         "heads": [{"name": h["name"], "group": h["group"], "box": head_box(camera, h)} for h in world.road.get("head", [])],
         "phases": {g: p for g, p in world.phases.items()},
+        "section": section(world),
         "road": {k: world.road.get(k, []) for k in ("stop_line", "lane", "zone", "line", "rules")},
         "vehicles": [vehicle_row(a) for a in world.actors if a.id in met],
         "violations": [a.row() for a in bad if a.vehicle in met],
