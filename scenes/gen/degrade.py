@@ -44,7 +44,11 @@ class Sensor:
             x = cv2.GaussianBlur(x, (0, 0), s["blur_px"])
         grey = x.mean(2, keepdims=True)
         x = grey + s.get("saturation", 0.92) * (x - grey)
-        x = x * (1 - self.haze) + 205.0 * self.haze
+        if s.get("glow", 0) > 0:   # light scattered in lens and dirt around lamps
+            bright = np.maximum(x - 200.0, 0)
+            wide = cv2.GaussianBlur(cv2.resize(bright, (self.w // 8, self.h // 8), interpolation=cv2.INTER_AREA), (0, 0), 5.0)
+            x += s["glow"] * 3.0 * cv2.resize(wide, (self.w, self.h))
+        x = x * (1 - self.haze) + s.get("haze_level", 205.0) * self.haze
         x *= self.vignette * (1 + 0.005 * np.sin(n * 0.7))
         if len(self.drops):
             x = self._rain(x, n)

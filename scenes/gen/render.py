@@ -17,20 +17,15 @@ import numpy as np
 from . import view
 from .camera import Camera
 from .stage import Stage
-from .world import World
+from .world import World, cache_folder
 
 PAD = 5
 """Pixels around an outline: its blend, and the denoiser's edge."""
 
-PLATE_SPP = 4
-"""Plates get so many times the samples of the rest."""
+PLATE_SPP = 10
+"""Samples of plates, which are drawn again on top."""
 MIN_PLATE_PX = 15
 """Narrower plates cannot be read anyway."""
-
-
-def cache_folder(world: World) -> Path:
-    root = os.environ.get("STOPLINE_RENDER_CACHE") or Path.home() / ".cache" / "stopline-render"
-    return Path(root) / world.name
 
 
 class Renderer:
@@ -39,6 +34,7 @@ class Renderer:
         self.width, self.height = camera.size
         self.stage = Stage(world, self.cache / "parts", camera.position_m[1])
         self.scratch = Path("/dev/shm" if Path("/dev/shm").is_dir() else self.cache) / f"stopline-{os.getpid()}.png"
+        self._empty = {}
         self._camera()
         self._settings(threads)
         light = world.config["light"]
@@ -124,8 +120,11 @@ class Renderer:
         spp = self.world.config["quality"]["background_spp"]
         tag = "-".join(f"{g}_{s}" for g, s in sorted(phases.items()))
         path = self.cache / "parts" / f"empty-{self.camera.name}-{self.width}-{tag}.png"
+        if tag in self._empty:
+            return self._empty[tag]
         if path.is_file():
-            return cv2.imread(str(path))
+            self._empty[tag] = cv2.imread(str(path))
+            return self._empty[tag]
         self.stage.hide_all()
         for group, state in phases.items():
             self.stage.signal(group, state)
@@ -136,7 +135,7 @@ class Renderer:
             image = base.copy()
             for _, (x0, y0, x1, y1) in self.lamp_rects():
                 image[y0:y1, x0:x1] = self.shoot((x0, y0, x1, y1), spp)
-        self._any_background = image
+        self._any_background = self._empty[tag] = image
         cv2.imwrite(str(path), image)
         return image
 
@@ -203,7 +202,7 @@ class Renderer:
             area[:] = np.round(area + (tile.astype(np.float32) - area) * weight[..., None]).astype(np.uint8)
             pixels += weight.size
         for k in changed:
-            pixels += self._plates(image, new[k], spp * PLATE_SPP, n)
+            pixels += self._plates(image, new[k], max(spp, PLATE_SPP), n)
         return image, new, phases, pixels
 
     def _plates(self, image, sight, spp, n) -> int:

@@ -64,6 +64,7 @@ class Stage:
         self.head_light_w = world.config["light"].get("head_light_w", 0.0)
         self._ground()
         self._street()
+        self._at = {}
         self.lamps = self._signals()
         self.bodies = {a.id: self._actor(a) for a in world.actors}
 
@@ -89,7 +90,7 @@ class Stage:
         brick.inputs["Scale"].default_value, brick.inputs["Mortar Size"].default_value = 1.6, 0.012
         tree_nodes.links.new(place.outputs["Position"], brick.inputs["Vector"])
         tree_nodes.links.new(brick.outputs[0], tree_nodes.nodes["Diffuse BSDF"].inputs["Color"])
-        named = {"tile": tile, "grass": material("grass", (0.045, 0.085, 0.022), 0.95)} | {k: material(k, c, 0.4) for k, c in EXTRA.items()}
+        named = {"tile": tile, "grass": material("grass", (0.070, 0.082, 0.036), 0.95)} | {k: material(k, c, 0.4) for k, c in EXTRA.items()}
         b = Builder()
         street.add_pavements(b, world_road["surface"])
         for head in world_road.get("head", []):
@@ -183,10 +184,15 @@ class Stage:
                     child.hide_render = hidden
             if hidden:
                 continue
+            now = (state.x, state.y, state.heading, state.roll, state.travelled)
+            if self._at.get((actor.id, name)) == now:
+                continue   # unmoved: Blender need not look at it again
+            self._at[actor.id, name] = now
             o.matrix_world = Matrix(state.matrix.tolist())
             for w, place in wheels:
                 turn = -state.travelled / actor.measures["wheel_r"]
                 w.matrix_local = Matrix.Translation(place) @ Matrix.Rotation(turn, 4, "X")
+        for name, (o, _) in self.bodies[actor.id].items():
             brake = 1.0 if actor.brake(state) else (0.35 if lamps_on else 0.05)
             on = 1.0 if lamps_on else (0.03 if actor.cls == "motorcycle" else 0.0)
             if o["brake"] != brake or o["lamps"] != on:

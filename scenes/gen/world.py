@@ -1,5 +1,6 @@
 """Loads a scene's folder: cameras, road, signals and actors with their motion. Without Blender."""
 import hashlib
+import os
 import tomllib
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -122,6 +123,12 @@ class World:
         for path in files + [SCENES / "gen" / n for n in names]:
             h.update(path.name.encode() + b"\0" + path.read_bytes())
         return h.hexdigest()[:12]
+
+
+def cache_folder(world: World) -> Path:
+    """Where frames and parts are kept between runs."""
+    root = os.environ.get("STOPLINE_RENDER_CACHE") or Path.home() / ".cache" / "stopline-render"
+    return Path(root) / world.name
 
 
 def load(name: str) -> World:
