@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 OSD_FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSansMono-Bold.ttf"
-POOL = 7
-"""So many noise pictures, shifted anew for every frame."""
+POOL, SHIFT = 7, 96
+"""So many noise pictures, cut out at another place for every frame."""
 
 
 class Sensor:
@@ -22,42 +22,46 @@ class Sensor:
         yy, xx = np.mgrid[0:self.h, 0:self.w].astype(np.float32)
         r2 = ((xx - self.w / 2) ** 2 + (yy - self.h / 2) ** 2) / ((self.w / 2) ** 2 + (self.h / 2) ** 2)
         # haze grows with distance: towards the top of a picture that looks down a street
-        haze = settings["haze"] * (0.35 + 0.9 * np.clip(1 - yy / self.h, 0, 1) ** 1.5)
-        self.haze = np.minimum(haze, 0.9)[..., None]
-        self.vignette = (1 - 0.15 * r2)[..., None]
+        haze = np.minimum(settings["haze"] * (0.35 + 0.9 * np.clip(1 - yy / self.h, 0, 1) ** 1.5), 0.9)
+        vignette = 1 - 0.15 * r2
+        deep = lambda plane: np.repeat(plane[..., None].astype(np.float32), 3, 2)
+        self.gain, self.veil = deep((1 - haze) * vignette), deep(haze * vignette * settings.get("haze_level", 205.0))
+        k = settings.get("saturation", 0.92)
+        self.colours = (np.full((3, 3), (1 - k) / 3) + k * np.eye(3)).astype(np.float32)
         self.pool = [self._noise() for _ in range(POOL)]
-        self.fixed = self.rnd.normal(0, 0.5, (self.h, self.w, 1)).astype(np.float32)
+        self.fixed = deep(self.rnd.normal(0, 0.5, (self.h, self.w)))
         self.font = ImageFont.truetype(OSD_FONT, max(12, round(self.h * 0.024)))
         self.drops = self.rnd.random((int(900 * settings.get("rain", 0)), 4))
 
     def _noise(self):
         """Fine noise on brightness, coarser on colour, as after a camera's demosaicking and noise filter."""
-        fine = cv2.GaussianBlur(self.rnd.normal(0, 1, (self.h, self.w, 1)).astype(np.float32), (0, 0), 0.6)[..., None]
-        half = self.rnd.normal(0, 1, (self.h // 2, self.w // 2, 3)).astype(np.float32)
-        coarse = cv2.resize(cv2.GaussianBlur(half, (0, 0), 0.9), (self.w, self.h))
+        h, w = self.h + SHIFT, self.w + SHIFT
+        fine = cv2.GaussianBlur(self.rnd.normal(0, 1, (h, w)).astype(np.float32), (0, 0), 0.6)[..., None]
+        half = self.rnd.normal(0, 1, (h // 2, w // 2, 3)).astype(np.float32)
+        coarse = cv2.resize(cv2.GaussianBlur(half, (0, 0), 0.9), (w, h))
         return fine / fine.std() * 0.8 + coarse / coarse.std() * 0.45
 
     def frame(self, image: np.ndarray, n: int, seconds: float) -> np.ndarray:
         s = self.s
-        x = image.astype(np.float32)
+        x = cv2.transform(image.astype(np.float32), self.colours)
         if s["blur_px"] > 0:
             x = cv2.GaussianBlur(x, (0, 0), s["blur_px"])
-        grey = x.mean(2, keepdims=True)
-        x = grey + s.get("saturation", 0.92) * (x - grey)
         if s.get("glow", 0) > 0:   # light scattered in lens and dirt around lamps
             bright = np.maximum(x - 200.0, 0)
             wide = cv2.GaussianBlur(cv2.resize(bright, (self.w // 8, self.h // 8), interpolation=cv2.INTER_AREA), (0, 0), 5.0)
             x += s["glow"] * 3.0 * cv2.resize(wide, (self.w, self.h))
-        x = x * (1 - self.haze) + s.get("haze_level", 205.0) * self.haze
-        x *= self.vignette * (1 + 0.005 * np.sin(n * 0.7))
+        x = cv2.multiply(x, self.gain, scale=1 + 0.005 * float(np.sin(n * 0.7))) + self.veil
         if len(self.drops):
             x = self._rain(x, n)
-        noise = np.roll(self.pool[n % POOL], tuple(self.rnd.integers(0, 400, 2)), (0, 1))
-        x += s["noise"] * (self.fixed + noise * (0.9 + 0.09 * np.sqrt(np.maximum(x, 0))))
+        # shot noise grows with the root of the light
+        strength = s["noise"] * (0.9 + 0.09 * np.sqrt(np.maximum(x[..., 1], 0)))
+        dy, dx = self.rnd.integers(0, SHIFT, 2)
+        noise = self.pool[n % POOL][dy:dy + self.h, dx:dx + self.w]
+        x += cv2.multiply(noise, cv2.merge([strength] * 3))
+        cv2.scaleAdd(self.fixed, s["noise"], x, x)
         if s["sharpen"] > 0:
-            x += s["sharpen"] * (x - cv2.GaussianBlur(x, (0, 0), 1.5))
-        x = np.clip(x, 0, 255).astype(np.uint8)
-        return self._text(x, seconds)
+            x = cv2.addWeighted(x, 1 + s["sharpen"], cv2.GaussianBlur(x, (0, 0), 1.5), -s["sharpen"], 0)
+        return self._text(cv2.add(x, 0, dtype=cv2.CV_8U), seconds)
 
     def _rain(self, x, n):
         layer = np.zeros((self.h, self.w), np.uint8)
@@ -90,7 +94,7 @@ def encode(frames: list[Path], out: Path, world, camera, threads=2, first=0):
     sub = "sub" if name == "main" else f"{name}-sub"
     sw, sh = s["sub_size_px"]
     gop = str(round(fps * 2))
-    code = lambda rate: ["-c:v", "libx264", "-profile:v", "main", "-preset", "slow", "-b:v", f"{rate}k", "-maxrate",
+    code = lambda rate: ["-c:v", "libx264", "-profile:v", "main", "-preset", "medium", "-b:v", f"{rate}k", "-maxrate",
                          f"{round(rate * 1.6)}k", "-bufsize", f"{rate * 2}k", "-g", gop, "-bf", "0", "-pix_fmt", "yuv420p",
                          "-threads", str(threads), "-movflags", "+faststart", "-map_metadata", "-1"]
     command = ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{w}x{h}", "-r", str(fps),

@@ -2,6 +2,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from . import rules, street, view
@@ -82,11 +83,12 @@ def build(world: World, camera: Camera, numbers=None, progress=None) -> dict:
         number = {k: i for i, (k, _) in enumerate(sorted(((k, s[0].depth) for k, s in seen.items()), key=lambda p: -p[1]), 1)}
 
         def plate_visible(sight, corners):
-            import cv2
-            m = np.zeros(ids.shape, np.uint8)
-            cv2.fillConvexPoly(m, np.round(corners).astype(np.int32), 1)
-            inside = m > 0
-            return round(float((ids[inside] == number[sight.actor.id]).mean()), 2) if inside.any() else 0.0
+            (x0, y0), (x1, y1) = np.floor(corners.min(0)).astype(int), np.ceil(corners.max(0)).astype(int) + 1
+            m = np.zeros((y1 - y0, x1 - x0), np.uint8)
+            cv2.fillConvexPoly(m, np.round(corners - (x0, y0)).astype(np.int32), 1)
+            part = ids[y0:y1, x0:x1]
+            inside = m[:part.shape[0], :part.shape[1]] > 0
+            return round(float((part[inside] == number[sight.actor.id]).mean()), 2) if inside.any() else 0.0
 
         objects = [object_row(camera, s, box, total, shown, plate_visible)
                    for s, box, total, shown in seen.values() if total >= 12]
