@@ -50,7 +50,6 @@ def main():
     c.add_argument("--spp", type=int, default=4)
     c.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     return run(a)
 
 

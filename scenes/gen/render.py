@@ -39,6 +39,7 @@ class Renderer:
         self._settings(threads)
         light = world.config["light"]
         self.sun_shift = light["sun_shift"] if light.get("sun_strength", 0) > 0 else None
+        self.street_lamps = light.get("lamps", [])
         self.lamps_on = light["kind"] != "day"
         self.beam_m = light.get("beam_m", 7.0) if light.get("head_light_w") else 0.0
 
@@ -93,7 +94,7 @@ class Renderer:
         for actor in self.world.actors:
             sight = view.look_at(self.camera, actor, t)
             if sight is not None:
-                hull = view.touched(self.camera, sight, self.sun_shift, self.beam_m)
+                hull = view.touched(self.camera, sight, self.sun_shift, self.beam_m, self.street_lamps)
                 box = (*hull.min(0), *hull.max(0))
                 sight = sight if view.inside(box, self.camera.size) else None
             self.stage.move(actor, actor.state(t), sight is not None, self.lamps_on)

@@ -61,11 +61,27 @@ class Stage:
         cache.mkdir(parents=True, exist_ok=True)
         bpy.ops.wm.read_factory_settings(use_empty=True)
         light.make(world.config["light"])
+        self.signal_level = world.config["light"].get("signal_level", 1.0)   # lamps are dimmed after dark
         self.head_light_w = world.config["light"].get("head_light_w", 0.0)
         self._ground()
         self._street()
-        self._at = {}
         self.lamps = self._signals()
+        self.bodies = {}
+        self.cast(world)
+
+    def cast(self, world: World):
+        """Replaces all actors by those of another world on the same road."""
+        for o in [part for poses in self.bodies.values() for o, _ in poses.values() for part in (*o.children, o)]:
+            bpy.data.objects.remove(o)
+        for me in [m for m in bpy.data.meshes if not m.users]:
+            for m in me.materials:
+                if m and m.name.startswith("plate ") and m.users == 1:
+                    for node in m.node_tree.nodes:
+                        if node.type == "TEX_IMAGE":
+                            bpy.data.images.remove(node.image)
+                    bpy.data.materials.remove(m)
+            bpy.data.meshes.remove(me)
+        self.world, self._at = world, {}
         self.bodies = {a.id: self._actor(a) for a in world.actors}
 
     def _ground(self):
@@ -208,6 +224,7 @@ class Stage:
 
     def signal(self, group: str, state: str):
         for (g, _, name), o in self.lamps.items():
-            if g == group and o["on"] != float(name == state):
-                o["on"] = float(name == state)
+            on = self.signal_level * (name == state)
+            if g == group and o["on"] != on:
+                o["on"] = on
                 o.update_tag()

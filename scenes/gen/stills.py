@@ -96,7 +96,8 @@ def make(scene: str, out: Path, count: int, seed: int, spp: int, threads: int, c
     from .render import Renderer
     base = load(scene)
     out.mkdir(parents=True, exist_ok=True)
-    began = time.time()
+    began, made = time.time(), 0
+    renderer = Renderer(random_world(base, seed, 1), base.cameras[0], threads)
     for i in range(count):
         name = f"{scene}-{seed + i:06d}"
         if (out / f"{name}.jpg").is_file():
@@ -104,21 +105,24 @@ def make(scene: str, out: Path, count: int, seed: int, spp: int, threads: int, c
         r = random.Random(seed + i)
         world = random_world(base, seed + i, r.randint(*crowd))
         camera = world.cameras[0]
-        clean = Renderer(world, camera, threads).still(0.0, spp)
+        renderer.world = world
+        renderer.stage.cast(world)
+        clean, _, _, _ = renderer.frame(0, None, {}, {}, spp)
         settings = dict(base.config["degrade"])
         settings |= {"blur_px": r.uniform(0.3, 1.3), "noise": r.uniform(0.5, 2.5), "haze": r.uniform(0, 0.25),
                      "rain": r.choice((0, 0, 0, r.uniform(0.1, 0.6))), "sharpen": r.uniform(0.1, 0.8)}
         image = Sensor(camera.size, settings, f"CAM {r.randint(1, 99):02d}", base.start, seed + i).frame(clean, 0, 0.0)
         facts = truth.build(world, camera, numbers=[0])
         vehicles = {v["id"]: v for v in facts["vehicles"]}
-        objects = [o | {k: v for k, v in vehicles[o["id"]].items() if k != "id"} for o in facts["frames"][0]["objects"]]
-        for o in objects:   # the characters belong to the plate that is seen
-            if "plate" in o and isinstance(o["plate"], str):
-                o.pop("plate")
-        for o, seen in zip(objects, facts["frames"][0]["objects"]):
-            if "plate" in seen:
-                o["plate"] = seen["plate"] | {"text": vehicles[seen["id"]]["plate"]}
+        objects = []
+        for o in facts["frames"][0]["objects"]:
+            vehicle = {k: v for k, v in vehicles[o["id"]].items() if k != "plate"}
+            row = vehicle | o   # what the vehicle is, and where it is in the picture
+            if "plate" in o:
+                row["plate"] = o["plate"] | {"text": vehicles[o["id"]]["plate"]}
+            objects.append(row)
         with (out / "labels.jsonl").open("a") as labels:
             labels.write(json.dumps({"file": f"{name}.jpg", "signals": facts["frames"][0]["signals"], "objects": objects}) + "\n")
         cv2.imwrite(str(out / f"{name}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, r.randint(60, 95)])
-        print(f"{i + 1} of {count}, {(i + 1) / (time.time() - began) * 3600:.0f} an hour", flush=True)
+        made += 1
+        print(f"{i + 1} of {count}, {made / (time.time() - began) * 3600:.0f} an hour", flush=True)

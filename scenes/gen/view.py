@@ -13,6 +13,8 @@ NEAR_M = 2.0
 """Actors nearer than this to the camera's plane are not drawn."""
 CONTACT_M = 0.35
 """How far the soft shadow of the gap below a vehicle reaches."""
+LAMP_REACH_M, LAMP_SHADOW_M = 16.0, 4.0
+"""Street lamps farther away, and shadows farther out, are too faint to see."""
 SUB = 4
 """Bits of sub-pixel precision of the silhouettes."""
 
@@ -49,6 +51,8 @@ class Sight:
     box: tuple[float, float, float, float]
     """Left, top, right, bottom in pixels, not cut at the picture's edge."""
     depth: float
+    hull: np.ndarray | None = None
+    """What `touched` says, once asked."""
 
     def world(self, points):
         m = self.state.matrix
@@ -81,9 +85,9 @@ def inside(box, size) -> bool:
     return box[2] > 0 and box[3] > 0 and box[0] < size[0] and box[1] < size[1]
 
 
-def touched(camera: Camera, sight: Sight, sun_shift=None, beam_m: float = 0.0) -> np.ndarray:
-    """Convex outline in pixels of all that changes when the actor moves: itself, the sun's shadow, the contact shadow,
-    the light of its lamps on the road for `beam_m` ahead."""
+def touched(camera: Camera, sight: Sight, sun_shift=None, beam_m: float = 0.0, lamps=()) -> np.ndarray:
+    """Convex outline in pixels of all that changes when the actor moves: itself, its shadows from the sun or from street
+    lamps (x, y, z), the contact shadow, the light of its own lamps on the road for `beam_m` ahead."""
     p = sight.world(extremes(sight.actor.look, sight.pose))
     low = p[p[:, 2] < 0.6]
     parts = [p] + [np.c_[low[:, :2] + d, np.zeros(len(low))] for d in
@@ -92,6 +96,13 @@ def touched(camera: Camera, sight: Sight, sun_shift=None, beam_m: float = 0.0) -
         shadow = p[:, :2] + p[:, 2:] * np.array(sun_shift)
         soft = 0.05 + 0.03 * p[:, 2:]
         parts += [np.c_[shadow - soft, np.zeros(len(p))], np.c_[shadow + soft, np.zeros(len(p))]]
+    for lamp in lamps:
+        lx, ly, lz = lamp[:3]
+        if (lx - sight.state.x) ** 2 + (ly - sight.state.y) ** 2 < LAMP_REACH_M ** 2:
+            away = (p[:, :2] - (lx, ly)) * (p[:, 2:] / (lz - p[:, 2:]))   # similar triangles
+            length = np.linalg.norm(away, axis=1, keepdims=True)
+            away *= np.minimum(1, LAMP_SHADOW_M / np.maximum(length, 1e-6))
+            parts.append(np.c_[p[:, :2] + away, np.zeros(len(p))])
     if beam_m and sight.actor.cls not in ("bicycle", "pedestrian"):
         front, half = sight.actor.length / 2, sight.actor.width / 2
         parts.append(sight.world(np.array([[s * (half + d * 0.45), front + d, 0.0] for s in (1, -1) for d in (0.2, beam_m)])))
