@@ -34,6 +34,7 @@ def main():
     c = command("encode", "degrades and encodes the rendered frames into OUT")
     c.add_argument("out", type=Path)
     c.add_argument("--last", type=int, help="only so many frames")
+    c.add_argument("--wait", action="store_true", help="wait for frames that are still being rendered")
     command("cameras", "writes the [scene] proposals beside the scene", False)
     c = command("verify", "compares computed silhouettes with rendered masks")
     c.add_argument("times", type=float, nargs="+")
@@ -93,9 +94,10 @@ def run(a) -> int:
         from .degrade import encode
         folder = cache_folder(world) / f"frames-{camera.name}"
         frames = [folder / f"{n:05d}.png" for n in range(a.last or world.frames)]
-        if missing := [f for f in frames if not f.is_file()]:
+        missing = [] if a.wait else [f for f in frames if not f.is_file()]
+        if missing:
             raise SystemExit(f"{len(missing)} of {len(frames)} frames are not rendered yet, first {missing[0].name}: run `render`")
-        for path in encode(frames, a.out, world, camera):
+        for path in encode(frames, a.out, world, camera, wait=a.wait):
             print(path, path.stat().st_size, "bytes")
     elif a.command == "verify":
         from .verify import compare

@@ -1,5 +1,6 @@
 """From clean frames to what a street camera sends: lens, haze or rain, sensor noise, sharpening, text, H.264."""
 import subprocess
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -84,8 +85,8 @@ class Sensor:
         return x
 
 
-def encode(frames: list[Path], out: Path, world, camera, threads=2, first=0):
-    """Writes `<camera>.mp4` (the main stream) and `<camera>-sub.mp4`; for the camera "main": main.mp4 and sub.mp4."""
+def encode(frames: list[Path], out: Path, world, camera, threads=2, first=0, wait=False):
+    """With `wait`, frames that are still being rendered are waited for. Writes `<camera>.mp4` (the main stream) and `<camera>-sub.mp4`; for the camera "main": main.mp4 and sub.mp4."""
     s, (w, h) = world.config["degrade"], camera.size
     fps = world.fps
     sensor = Sensor((w, h), s, _osd(world, camera), world.start)
@@ -102,6 +103,8 @@ def encode(frames: list[Path], out: Path, world, camera, threads=2, first=0):
                "-map", "0", "-vf", f"scale={sw}:{sh}:flags=area", *code(s["sub_kbit_s"]), str(out / f"{sub}.mp4")]
     pipe = subprocess.Popen(command, stdin=subprocess.PIPE)
     for n, path in enumerate(frames, first):
+        while wait and not path.is_file():
+            time.sleep(1)
         image = cv2.imread(str(path))
         if image is None or image.shape != (h, w, 3):
             pipe.kill()
