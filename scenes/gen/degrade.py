@@ -86,7 +86,8 @@ class Sensor:
 
 
 def encode(frames: list[Path], out: Path, world, camera, threads=2, first=0, wait=False):
-    """With `wait`, frames that are still being rendered are waited for. Writes `<camera>.mp4` (the main stream) and `<camera>-sub.mp4`; for the camera "main": main.mp4 and sub.mp4."""
+    """Writes `<camera>.mp4` (the main stream) and `<camera>-sub.mp4`; for the camera "main": main.mp4 and sub.mp4.
+    With `wait`, frames that are still being rendered are waited for."""
     s, (w, h) = world.config["degrade"], camera.size
     fps = world.fps
     sensor = Sensor((w, h), s, _osd(world, camera), world.start)
