@@ -16,7 +16,7 @@ use super::{say, say_json};
 use crate::{
     Outcome, WrongUse,
     cli::ReplayArgs,
-    config::{CameraConfig, Config},
+    config::{CameraConfig, Config, EvidenceConfig},
     engine::{detection, evidence, stills},
 };
 
@@ -129,7 +129,7 @@ struct Proofs<'a> {
     camera: &'a CameraConfig,
     writer: Option<Writer>,
     stills: Option<&'a Path>,
-    span: (f64, f64),
+    evidence: EvidenceConfig,
     waiting: Vec<Violation>,
     done: Vec<Violation>,
 }
@@ -143,9 +143,8 @@ impl<'a> Proofs<'a> {
         if let Some(dir) = &args.stills {
             std::fs::create_dir_all(dir).with_context(|| format!("{}", dir.display()))?;
         }
-        let span = (config.engine.evidence.before_s, config.engine.evidence.after_s);
         let stills = args.stills.as_deref();
-        Ok(Self { camera, writer, stills, span, waiting: Vec::new(), done: Vec::new() })
+        Ok(Self { camera, writer, stills, evidence: config.engine.evidence, waiting: Vec::new(), done: Vec::new() })
     }
 
     /// Keeps the violations among `events` back if a proof is wanted, and releases those that are due.
@@ -160,9 +159,8 @@ impl<'a> Proofs<'a> {
             }
         }
         let ring = source.ring();
-        let after_s = self.span.1;
-        let due: Vec<_> =
-            self.waiting.extract_if(.., |v| ring.covers(v.moments.after.time.utc.plus_s(after_s))).collect();
+        let evidence = self.evidence;
+        let due: Vec<_> = self.waiting.extract_if(.., |v| ring.covers(evidence.span(v).1)).collect();
         for violation in due {
             self.prove(violation, source);
         }
@@ -176,8 +174,7 @@ impl<'a> Proofs<'a> {
     }
 
     fn prove(&mut self, mut violation: Violation, source: &FileCamera) {
-        let m = &violation.moments;
-        let span = (m.before.time.utc.plus_s(-self.span.0), m.after.time.utc.plus_s(self.span.1));
+        let span = self.evidence.span(&violation);
         if let Some(writer) = &self.writer {
             match evidence::package(&violation, &source.ring(), self.camera, writer, span) {
                 Ok(made) => violation.evidence = Some(made),

@@ -8,6 +8,7 @@ use std::{
 
 use serde::Deserialize;
 use stopline_ingest::RingLimits;
+use stopline_types::{UtcUs, Violation};
 
 use super::{Fault, Faults};
 
@@ -154,6 +155,16 @@ pub(crate) struct EvidenceConfig {
 impl Default for EvidenceConfig {
     fn default() -> Self {
         Self { before_s: 2.0, after_s: 2.0 }
+    }
+}
+
+impl EvidenceConfig {
+    /// What a violation's proof spans: its moments, with the seconds before and after them.
+    pub(crate) fn span(self, violation: &Violation) -> (UtcUs, UtcUs) {
+        let moments = &violation.moments;
+        let first = moments.before.time.utc.min(moments.act.time.utc);
+        let last = moments.after.time.utc.max(moments.act.time.utc);
+        (first.plus_s(-self.before_s), last.plus_s(self.after_s))
     }
 }
 

@@ -105,48 +105,34 @@ impl Worker {
                 None => self.is_due(&job.violation),
             };
             let due: Vec<_> = waiting.extract_if(.., due).collect();
-            for mut job in due {
-                if !self.finish(&mut job, open) {
-                    job.next = Some(Instant::now() + TRY_AGAIN_AFTER);
-                    waiting.push(job);
-                }
-            }
+            waiting.extend(due.into_iter().filter_map(|job| self.finish(job, open)));
         }
-    }
-
-    fn span(&self, violation: &Violation) -> (UtcUs, UtcUs) {
-        let moments = &violation.moments;
-        let first = moments.before.time.utc.min(moments.act.time.utc);
-        let last = moments.after.time.utc.max(moments.act.time.utc);
-        (first.plus_s(-self.config.before_s), last.plus_s(self.config.after_s))
     }
 
     fn is_due(&self, violation: &Violation) -> bool {
         let source = self.sources.get(&violation.camera);
-        source.is_none_or(|source| source.ring.covers(self.span(violation).1))
+        source.is_none_or(|source| source.ring.covers(self.config.span(violation).1))
     }
 
-    /// Hands the violation on with its package, or without when patience has ended; false: try again.
-    fn finish(&self, job: &mut Waiting, open: bool) -> bool {
+    /// Hands the violation on with its package, or without when patience has ended; else gives it back to be tried again.
+    fn finish(&self, mut job: Waiting, open: bool) -> Option<Waiting> {
         let violation = &mut job.violation;
         let made = match self.sources.get(&violation.camera) {
-            Some(source) => self.prove(violation, source),
+            Some(source) => package(violation, &source.ring, &source.camera, &self.writer, self.config.span(violation)),
             None => Err(anyhow::anyhow!("no such camera")),
         };
         match made {
             Ok(evidence) => violation.evidence = Some(evidence),
-            Err(_) if open && Instant::now() < job.until => return false,
+            Err(_) if open && Instant::now() < job.until => {
+                job.next = Some(Instant::now() + TRY_AGAIN_AFTER);
+                return Some(job);
+            }
             Err(error) => {
                 tracing::error!(camera = %violation.camera, id = %violation.id, "no evidence package: {error:#}");
             }
         }
-        self.intake.put(Event::Violation(violation.clone()));
-        true
-    }
-
-    fn prove(&self, violation: &Violation, source: &Source) -> anyhow::Result<EvidenceRef> {
-        let (from, to) = self.span(violation);
-        package(violation, &source.ring, &source.camera, &self.writer, (from, to))
+        self.intake.put(Event::Violation(job.violation));
+        None
     }
 }
 
