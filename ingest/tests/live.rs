@@ -310,7 +310,7 @@ async fn unusual_cameras_are_taken_or_refused_with_the_reason() {
         &clip,
         gate(),
         None,
-        AnalysePlan { fit: SizePx { w: 320, h: 240 }, max_fps: 0.0, crops: Vec::new() },
+        AnalysePlan { fit: SizePx { w: 320, h: 240 }, max_fps: 0.0, crops: Vec::new(), region: None },
         RingLimits { seconds: 1.0, bytes: 1 << 20 },
     )
     .unwrap();
