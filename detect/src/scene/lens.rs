@@ -113,7 +113,7 @@ mod tests {
     proptest! {
         /// Straightened and bent again, every pixel is where it was.
         #[test]
-        fn there_and_back(k1 in -0.28f64..0.3, k2 in 0.0f64..0.1, x in 0.0f64..1920.0, y in 0.0f64..1080.0) {
+        fn there_and_back(k1 in -0.2f64..0.3, k2 in 0.0f64..0.1, x in 0.0f64..1920.0, y in 0.0f64..1080.0) {
             let lens = lens(k1, k2).expect("a usual lens");
             let there = lens.straighten([x, y]).expect("inside the picture");
             prop_assert!(length(sub(lens.bend(there), [x, y])) < 1e-6);

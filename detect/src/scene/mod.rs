@@ -10,6 +10,7 @@ mod ground;
 mod guard;
 mod homography;
 mod lens;
+pub mod preview;
 mod region;
 mod resolve;
 mod rule_config;

@@ -128,7 +128,7 @@ mod tests {
         fn a_cycle_is_not(fps in 1.0f64..25.0, yellow_s in 3.0f64..5.0, flicker in any::<bool>(), end_s in 0.0f64..40.0) {
             let state = |t: f64| match t % 40.0 {
                 t if t < 15.0 => Green,
-                t if t < 15.0 + yellow_s && flicker && ((t * fps) as u32).is_multiple_of(2) && fps > 6.0 => Dark,
+                t if t < 15.0 + yellow_s && flicker && ((t * fps).round() as u32).is_multiple_of(2) && fps > 6.0 => Dark,
                 t if t < 15.0 + yellow_s => Yellow,
                 _ => Red,
             };
