@@ -266,6 +266,12 @@ impl Analyzer {
         self.guard.as_ref().and_then(Guard::fault)
     }
 
+    /// Whether the guard of the view knows it by now.
+    #[must_use]
+    pub fn knows_view(&self) -> bool {
+        self.guard.as_ref().is_some_and(Guard::has_learned)
+    }
+
     /// What the guard of the view learned, to be kept over a restart.
     #[must_use]
     pub fn guard_memory(&self) -> Option<GuardMemory> {

@@ -42,7 +42,7 @@ const IN_PLACE: f64 = 0.5;
 const SAY_MOVED: f64 = 0.25;
 const NOTHING_LEFT: f64 = 0.12;
 /// Share of the textured blocks that lost their texture when the camera is covered.
-const LOST: f64 = 0.6;
+const LOST: f64 = 0.5;
 /// Brightness against what it used to be, below which the picture is dark; and grey level below which it is black.
 const DARK: f64 = 0.4;
 const BLACK: f64 = 16.0;
@@ -50,6 +50,10 @@ const BLACK: f64 = 16.0;
 const BLURRED: f64 = 0.6;
 /// The longest time from an event to its being noticed, seconds: what was judged within it before is not trusted.
 const NOTICED_S: f64 = 8.0;
+/// The anchor is asked in the first few of so many looks, and in every one while the view is not right: at night, when it
+/// looks different, asking it costs forty milliseconds.
+const ASK_ANCHOR: u32 = 5;
+const OF_LOOKS: u32 = 60;
 /// How fast brightness and sharpness are followed while all is well, a share of the difference a look.
 const FOLLOW: f64 = 1.0 / 300.0;
 
@@ -132,6 +136,7 @@ struct Known {
     blocks: Blocks,
     brightness: f64,
     sharpness: f64,
+    looks: u32,
 }
 
 impl Guard {
@@ -221,7 +226,7 @@ impl Guard {
         // Darkness needs no median: it is the whole picture's.
         let median = Grey::median(self.recent.iter().map(|look| &look.grey));
         let sharp = median_of(self.recent.iter().map(|look| look.sharpness).collect());
-        let found = known.judge(&median, sharp);
+        let found = known.judge(&median, sharp, self.fault.is_some());
         if found.is_none() && self.fault.is_none() {
             known.follow(&median, sharp);
         }
@@ -264,6 +269,7 @@ impl Known {
             brightness,
             sharpness,
             reference,
+            looks: 0,
         })
     }
 
@@ -279,10 +285,12 @@ impl Known {
             reference,
             brightness,
             sharpness,
+            looks: 0,
         })
     }
 
-    fn judge(&self, now: &Grey, sharp: f64) -> Option<ViewFault> {
+    fn judge(&mut self, now: &Grey, sharp: f64, wrong_by_now: bool) -> Option<ViewFault> {
+        self.looks = self.looks.wrapping_add(1);
         let brightness = now.mean();
         if brightness < BLACK.min(0.6 * self.brightness) || brightness < DARK * self.brightness {
             return Some(ViewFault::Dark);
@@ -309,6 +317,9 @@ impl Known {
             if (found.in_place as f64) < NOTHING_LEFT * textured && search.in_place < SAY_MOVED * textured {
                 return Some(ViewFault::Another);
             }
+        }
+        if !wrong_by_now && self.looks % OF_LOOKS >= ASK_ANCHOR {
+            return None;
         }
         // The anchor: only its word that all of it moved counts, for light and season change its looks.
         let anchored = self.anchor_blocks.compare(&blocks);

@@ -10,6 +10,9 @@ use super::config::{LimitsConfig, SceneConfig};
 use super::geometry::{self, DirectedLine, Point2, point, sub, unit};
 use super::{Beyond, Ground, Lane, Lens, RegionConfig, Scene, SignalHead, StopLine, Zone};
 
+/// Longest side of a frame, pixels: more than any camera's.
+const MOST_PX: u32 = 16_384;
+
 /// One thing that is wrong with a scene.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("scene.{key}: {reason}")]
@@ -24,8 +27,11 @@ impl Scene {
     /// Checks a scene. Returns all that is wrong with it.
     pub fn resolve(config: &SceneConfig) -> Result<Self, Vec<SceneError>> {
         let mut check = Check { config, errors: Vec::new() };
-        if config.frame_px.w < 16 || config.frame_px.h < 16 {
-            check.fail("frame_px", format!("expected the frame's [width, height], found {}", config.frame_px));
+        let sides = [config.frame_px.w, config.frame_px.h];
+        if !sides.iter().all(|side| (16..=MOST_PX).contains(side)) {
+            let found = config.frame_px;
+            let reason = format!("expected the frame's [width, height], 16 to {MOST_PX} each, found {found}");
+            check.fail("frame_px", reason);
             return Err(check.errors);
         }
         let ground = check.ground();

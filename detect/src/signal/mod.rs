@@ -150,3 +150,6 @@ fn picture_of(head: &SignalHead, index: usize, frame: &Frame, to_scene: (f64, f6
         cut(&frame.image, [seen.x, seen.y], scale, &bbox)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,8 @@ const ALIKE: f64 = 0.55;
 const BETTER: f64 = 0.08;
 /// Share of its gradient that a block has left when it lost its texture.
 const FADED: f64 = 0.35;
+/// And below which it lost it whatever is left looks like.
+const GONE: f64 = 0.12;
 
 /// A grey picture [`WIDTH`] pixels wide.
 #[derive(Debug, Clone, PartialEq)]
@@ -181,7 +183,8 @@ impl Blocks {
             let here = at((0, 0));
             let best = near[1..].iter().map(|shift| at(*shift)).fold(0.0, f64::max);
             found.in_place += usize::from(here >= ALIKE && here >= best - BETTER);
-            found.lost += usize::from(now.strength(x, y) < FADED * strength && here < ALIKE);
+            let left = now.strength(x, y) / strength;
+            found.lost += usize::from(left < GONE || (left < FADED && here < ALIKE));
         }
         found
     }
