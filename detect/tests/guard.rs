@@ -67,7 +67,8 @@ fn warped(image: &BgrImage, from: impl Fn(f64, f64) -> (f64, f64)) -> BgrImage {
     for y in 0..h {
         for x in 0..w {
             let (sx, sy) = from(x as f64, y as f64);
-            let (sx, sy) = ((sx.round().clamp(0.0, w as f64 - 1.0)) as usize, (sy.round().clamp(0.0, h as f64 - 1.0)) as usize);
+            let (sx, sy) =
+                ((sx.round().clamp(0.0, w as f64 - 1.0)) as usize, (sy.round().clamp(0.0, h as f64 - 1.0)) as usize);
             data.extend_from_slice(&image.data[3 * (sy * w + sx)..][..3]);
         }
     }
@@ -103,42 +104,63 @@ fn blurred(image: &BgrImage, r: usize) -> BgrImage {
 type Change = (&'static str, Box<dyn Fn(&BgrImage) -> BgrImage>, fn(&ViewFault) -> bool);
 
 fn changes() -> Vec<Change> {
-    let shift = |share: f64| move |image: &BgrImage| {
-        let by = share * f64::from(image.size.w);
-        warped(image, |x, y| (x + by, y))
+    let shift = |share: f64| {
+        move |image: &BgrImage| {
+            let by = share * f64::from(image.size.w);
+            warped(image, |x, y| (x + by, y))
+        }
     };
     let moved = |fault: &ViewFault| matches!(fault, ViewFault::Moved { .. } | ViewFault::Another);
     vec![
         ("shifted by 2 % of the width", Box::new(shift(0.02)), moved),
         ("shifted by 5 %", Box::new(shift(0.05)), moved),
         ("shifted by 30 %", Box::new(shift(0.3)), moved),
-        ("tilted by 3 % of the height", Box::new(|i| {
-            let by = 0.03 * f64::from(i.size.h);
-            warped(i, |x, y| (x, y - by))
-        }), moved),
-        ("turned by 4 degrees", Box::new(|i| {
-            let (w, h) = (f64::from(i.size.w) / 2.0, f64::from(i.size.h) / 2.0);
-            let (s, c) = 4.0_f64.to_radians().sin_cos();
-            warped(i, |x, y| (w + c * (x - w) - s * (y - h), h + s * (x - w) + c * (y - h)))
-        }), moved),
+        (
+            "tilted by 3 % of the height",
+            Box::new(|i| {
+                let by = 0.03 * f64::from(i.size.h);
+                warped(i, |x, y| (x, y - by))
+            }),
+            moved,
+        ),
+        (
+            "turned by 4 degrees",
+            Box::new(|i| {
+                let (w, h) = (f64::from(i.size.w) / 2.0, f64::from(i.size.h) / 2.0);
+                let (s, c) = 4.0_f64.to_radians().sin_cos();
+                warped(i, |x, y| (w + c * (x - w) - s * (y - h), h + s * (x - w) + c * (y - h)))
+            }),
+            moved,
+        ),
         ("a fifth of the light", Box::new(|i| levels(i, |level| 0.2 * level)), |f| *f == ViewFault::Dark),
         ("black", Box::new(|i| levels(i, |_| 3.0)), |f| matches!(f, ViewFault::Dark | ViewFault::Covered)),
         ("out of focus", Box::new(|i| blurred(i, 3)), |f| matches!(f, ViewFault::Blurred | ViewFault::Covered)),
         ("far out of focus", Box::new(|i| blurred(i, 12)), |f| matches!(f, ViewFault::Blurred | ViewFault::Covered)),
         ("a bag over it", Box::new(|i| levels(i, |level| 128.0 + 0.03 * level)), |f| *f != ViewFault::Dark),
-        ("three quarters covered", Box::new(|i| {
-            let mut image = i.clone();
-            let (w, h) = (image.size.w as usize, image.size.h as usize);
-            for y in 0..h {
-                image.data[3 * y * w..][..3 * w * 3 / 4].fill(95);
-            }
-            image
-        }), |f| *f == ViewFault::Covered),
+        (
+            "three quarters covered",
+            Box::new(|i| {
+                let mut image = i.clone();
+                let (w, h) = (image.size.w as usize, image.size.h as usize);
+                for y in 0..h {
+                    image.data[3 * y * w..][..3 * w * 3 / 4].fill(95);
+                }
+                image
+            }),
+            |f| *f == ViewFault::Covered,
+        ),
     ]
 }
 
 /// Plays `seconds` of a clip from `from_s` on; gives the second at which `stop` first holds.
-fn play(guard: &mut Guard, clip: &Clip, from_s: f64, seconds: f64, change: impl Fn(&BgrImage) -> BgrImage, stop: impl Fn(&Guard) -> bool) -> Option<f64> {
+fn play(
+    guard: &mut Guard,
+    clip: &Clip,
+    from_s: f64,
+    seconds: f64,
+    change: impl Fn(&BgrImage) -> BgrImage,
+    stop: impl Fn(&Guard) -> bool,
+) -> Option<f64> {
     // The guard looks once a second; frames between would only cost the test time.
     for i in 0..seconds as usize {
         let t_s = from_s + i as f64;

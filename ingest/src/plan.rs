@@ -156,7 +156,8 @@ mod tests {
     fn a_region_fills_the_inputs_shape() {
         let region = |x, y, w, h| Some(CropRequest { x, y, w, h });
         let part = |region, w, h| {
-            AnalysePlan { fit: SizePx { w: 640, h: 480 }, max_fps: 0.0, crops: Vec::new(), region }.part(SizePx { w, h })
+            AnalysePlan { fit: SizePx { w: 640, h: 480 }, max_fps: 0.0, crops: Vec::new(), region }
+                .part(SizePx { w, h })
         };
         assert_eq!(part(None, 1920, 1080), None);
         // The lower middle: as high as the input's shape lets it be.

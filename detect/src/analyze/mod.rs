@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use stopline_types::{
-    BoxPx, CameraId, CaptureTime, Detection, Event, Frame, RuleKind, SignalState, SizePx, UtcUs, VehicleClass, Versions,
-    Violation,
+    BoxPx, CameraId, CaptureTime, Detection, Event, Frame, RuleKind, SignalState, SizePx, UtcUs, VehicleClass,
+    Versions, Violation,
 };
 
 use crate::law::Catalogue;
@@ -310,7 +310,8 @@ impl Analyzer {
             return;
         }
         let Some(vehicle) = self.vehicles.get(&track) else { return };
-        let context = Context { scene: &self.scene, phases: self.signals.phases(), history: &vehicle.history, now_s, ended };
+        let context =
+            Context { scene: &self.scene, phases: self.signals.phases(), history: &vehicle.history, now_s, ended };
         let matches = rules::ask(context, |rule| vehicle.done.contains(&rule));
         for matched in matches {
             let rule = matched.rule;

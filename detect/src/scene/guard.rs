@@ -209,7 +209,8 @@ impl Guard {
         let look = Look { grey, sharpness: sharpness(image) };
         // Another shape is another stream: what was learned of the old one says nothing.
         let other = |known: &Known| !known.reference.same_size(&look.grey);
-        if self.known.as_ref().is_some_and(other) || self.recent.front().is_some_and(|l| !l.grey.same_size(&look.grey)) {
+        if self.known.as_ref().is_some_and(other) || self.recent.front().is_some_and(|l| !l.grey.same_size(&look.grey))
+        {
             *self = Self { next_s: self.next_s, ..Self::new(&self.calibration, None) };
         }
         let Some(known) = &mut self.known else {

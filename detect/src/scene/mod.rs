@@ -16,8 +16,8 @@ mod resolve;
 mod rule_config;
 
 pub use config::{
-    GroundConfig, GroundPointConfig, LampLayout, LaneConfig, LimitsConfig, RegionConfig, SceneConfig, SignalConfig, StopLineConfig,
-    ZoneConfig, ZoneKind,
+    GroundConfig, GroundPointConfig, LampLayout, LaneConfig, LimitsConfig, RegionConfig, SceneConfig, SignalConfig,
+    StopLineConfig, ZoneConfig, ZoneKind,
 };
 pub use ground::Ground;
 pub use guard::{Guard, GuardMemory, ViewFault};

@@ -46,7 +46,18 @@ impl Scene {
         }
         let rules = config.rules.clone();
         let (version, calibration) = (version(config), calibration(config));
-        let scene = Self { frame: config.frame_px, lanes, stop_lines, zones, signals, ground, rules, region: None, version, calibration };
+        let scene = Self {
+            frame: config.frame_px,
+            lanes,
+            stop_lines,
+            zones,
+            signals,
+            ground,
+            rules,
+            region: None,
+            version,
+            calibration,
+        };
         Ok(Self { region: super::region::of(&scene, config.region), ..scene })
     }
 }
@@ -66,7 +77,8 @@ fn calibration(config: &SceneConfig) -> String {
     let stop_lines: Vec<_> = stop_lines.iter().map(|l| (&l.points, &l.beyond)).collect();
     let zones: Vec<_> = zones.iter().map(|z| &z.polygon).collect();
     let signals: Vec<_> = signals.iter().map(|s| s.bbox).collect();
-    let json = serde_json::to_vec(&(frame_px, lanes, stop_lines, zones, signals, ground, lens, region)).unwrap_or_default();
+    let json =
+        serde_json::to_vec(&(frame_px, lanes, stop_lines, zones, signals, ground, lens, region)).unwrap_or_default();
     let hash = Sha256::new().chain_update(b"calibration/1\n").chain_update(json).finalize();
     hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -191,7 +203,10 @@ impl Check<'_> {
         let fits = b.x >= 0.0 && b.y >= 0.0 && b.right() <= frame.w as f32 && b.bottom() <= frame.h as f32;
         if !(fits && b.w >= 0.1 * frame.w as f32 && b.h >= 0.1 * frame.h as f32) {
             let found = format!("[{}, {}, {}, {}]", b.x, b.y, b.w, b.h);
-            self.fail("region", format!("expected [x, y, w, h] inside {frame} and a tenth of it each way, found {found}"));
+            self.fail(
+                "region",
+                format!("expected [x, y, w, h] inside {frame} and a tenth of it each way, found {found}"),
+            );
         }
     }
 

@@ -103,7 +103,13 @@ mod tests {
         let (w, h) = (18, 48);
         let level = |x: usize, y: usize| {
             let lamp = lit.is_some_and(|k| (y as f32 - (8.0 + 16.0 * k as f32)).hypot(x as f32 - 9.0) < 5.5);
-            let base = if lamp { 210.0 } else if (2..16).contains(&x) { 35.0 } else { 150.0 };
+            let base = if lamp {
+                210.0
+            } else if (2..16).contains(&x) {
+                35.0
+            } else {
+                150.0
+            };
             (base * gain).min(255.0) as u8
         };
         let data = (0..h).flat_map(|y| (0..w).flat_map(move |x| [level(x, y); 3])).collect();

@@ -49,7 +49,11 @@ impl Signals {
     pub fn restart(&mut self) {
         self.phases.fill(PhaseLog::default());
         for head in &mut self.heads {
-            *head = Head { cover: std::mem::take(&mut head.cover), controller: std::mem::take(&mut head.controller), ..Head::default() };
+            *head = Head {
+                cover: std::mem::take(&mut head.cover),
+                controller: std::mem::take(&mut head.controller),
+                ..Head::default()
+            };
         }
     }
 
@@ -59,8 +63,9 @@ impl Signals {
         for (index, (head, log)) in self.heads.iter_mut().zip(&mut self.phases).enumerate() {
             let Some(drawn) = scene.signals.get(index) else { continue };
             let picture = picture_of(drawn, index, frame, to_scene);
-            let mut reading =
-                picture.as_ref().map_or(Reading::unsure(Unsure::TooSmall, 0.0), |part| read_head(part, drawn.layout, &drawn.lamps));
+            let mut reading = picture
+                .as_ref()
+                .map_or(Reading::unsure(Unsure::TooSmall, 0.0), |part| read_head(part, drawn.layout, &drawn.lamps));
             if let Some(part) = &picture
                 && head.cover.look(t_s, part, reading.state)
                 && matches!(reading.state, SignalState::Dark | SignalState::Unknown)

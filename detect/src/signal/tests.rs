@@ -97,7 +97,8 @@ fn a_lorry_before_the_head() {
     use SignalState::{Red, Unknown};
     for colour in [[90, 90, 90], [20, 20, 200], [60, 160, 40], [220, 220, 215]] {
         for (stays_s, expected) in [(0.8, vec![(Red, 0.0)]), (4.0, vec![(Red, 0.0), (Unknown, 10.0)])] {
-            let shown = |t: f64| if (10.0..10.0 + stays_s).contains(&t) { Shown::Lorry(colour) } else { Shown::Lamp(0) };
+            let shown =
+                |t: f64| if (10.0..10.0 + stays_s).contains(&t) { Shown::Lorry(colour) } else { Shown::Lamp(0) };
             let (signals, phases) = play(6.0, 10.0 + stays_s, SILENT, shown);
             assert_eq!(phases, expected, "{colour:?} for {stays_s} s");
             assert_eq!(signals.unsure(0), Some(Unsure::Covered), "{colour:?}");
@@ -124,7 +125,9 @@ fn off_is_dark_and_flashing_is_a_state_of_its_own() {
 fn the_controller_fills_the_gap_and_is_heard_when_it_differs() {
     use SignalState::{Green, Red};
     // Covered for five seconds, in which it turns green.
-    let shown = |t: f64| if (10.0..15.0).contains(&t) { Shown::Lorry([90; 3]) } else { Shown::Lamp(if t < 12.0 { 0 } else { 2 }) };
+    let shown = |t: f64| {
+        if (10.0..15.0).contains(&t) { Shown::Lorry([90; 3]) } else { Shown::Lamp(if t < 12.0 { 0 } else { 2 }) }
+    };
     let says = |t: f64| Some(if t < 12.0 { Red } else { Green });
     let (signals, phases) = play(6.0, 20.0, says, shown);
     assert_eq!(phases, [(Red, 0.0), (Green, 12.0)]);

@@ -108,6 +108,12 @@ fn of_camera(camera: &CameraConfig) -> anyhow::Result<BgrImage> {
     let status = started.status();
     runtime.block_on(started.stop());
     picture.with_context(|| {
-        format!("camera {}: no frame within {} s: {} {}", camera.id, PATIENCE.as_secs(), status.state.as_str(), status.reason)
+        format!(
+            "camera {}: no frame within {} s: {} {}",
+            camera.id,
+            PATIENCE.as_secs(),
+            status.state.as_str(),
+            status.reason
+        )
     })
 }

@@ -145,8 +145,7 @@ fn boxes(
         let Some(true_frame) = truth.frames.iter().find(|f| f.i == frame.seq && f.i % every == 0) else { continue };
         let found = detect(detector, &frame)?;
         figures.frames += 1;
-        let (sx, sy) =
-            (frame.source.w as f32 / truth.image[0] as f32, frame.source.h as f32 / truth.image[1] as f32);
+        let (sx, sy) = (frame.source.w as f32 / truth.image[0] as f32, frame.source.h as f32 / truth.image[1] as f32);
         let mut used = vec![false; found.len()];
         for object in &true_frame.objects {
             let [left, top, right, bottom] = object.edges;
@@ -195,13 +194,16 @@ fn crossings(
                 None => found.insert(detect(detector, &frame)?),
             };
             figures.frames += 1;
-            let (x, y) = (number(crossing, "x_px").context("x_px")? as f32, number(crossing, "y_px").context("y_px")? as f32);
+            let (x, y) =
+                (number(crossing, "x_px").context("x_px")? as f32, number(crossing, "y_px").context("y_px")? as f32);
             let (w, h) = (frame.source.w as f32, frame.source.h as f32);
             // The box may be the rider's, whose foot is above the road.
             let hit = found.iter().any(|d| {
                 let foot = d.bbox.foot();
                 let up = if d.class == VehicleClass::Pedestrian { 0.6 * d.bbox.h } else { 0.0 };
-                (foot.x - x).abs() <= (BESIDE * w).max(d.bbox.w / 2.0) && foot.y <= y + ALONG * h && foot.y >= y - ALONG * h - up
+                (foot.x - x).abs() <= (BESIDE * w).max(d.bbox.w / 2.0)
+                    && foot.y <= y + ALONG * h
+                    && foot.y >= y - ALONG * h - up
             });
             let row = figures.classes.entry(crossing["class"].as_str().unwrap_or("unknown").to_owned()).or_default();
             row.asked[0] += 1;
@@ -242,6 +244,11 @@ fn table(figures: &Figures, plan: &AnalysePlan) -> String {
         };
         table.add_row([class.clone(), cell(0), cell(1), cell(2)]);
     }
-    let region = plan.region.map_or_else(|| "whole frame".to_owned(), |r| format!("region {:.2},{:.2},{:.2},{:.2}", r.x, r.y, r.w, r.h));
-    format!("{table}\n{}: {} frames, {region}; {:.2} loose boxes a frame", figures.clip, figures.frames, figures.loose_boxes_per_frame)
+    let region = plan
+        .region
+        .map_or_else(|| "whole frame".to_owned(), |r| format!("region {:.2},{:.2},{:.2},{:.2}", r.x, r.y, r.w, r.h));
+    format!(
+        "{table}\n{}: {} frames, {region}; {:.2} loose boxes a frame",
+        figures.clip, figures.frames, figures.loose_boxes_per_frame
+    )
 }

@@ -53,7 +53,8 @@ pub(super) fn run(camera: &CameraConfig, clip: &Path, truth: Option<&Path>, json
     }
     let mut heads = Vec::new();
     for (i, (head, log)) in scene.signals.iter().zip(signals.phases()).enumerate() {
-        let phases = log.phases().map(|p| PhaseFigures { state: p.state, from_s: p.from_s, error_s: p.start_error_s() });
+        let phases =
+            log.phases().map(|p| PhaseFigures { state: p.state, from_s: p.from_s, error_s: p.start_error_s() });
         let truth = truth.as_ref().map(|truth| true_phases(truth, &head.name)).transpose()?;
         let count = |right: &dyn Fn(f64, &[SignalState], &str) -> bool| {
             let truth = truth.as_ref()?;

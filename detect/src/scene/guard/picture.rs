@@ -128,10 +128,8 @@ impl Blocks {
         let mut gradient = vec![[0.0; 2]; width * height];
         for y in 1..height - 1 {
             for x in 1..width - 1 {
-                gradient[y * width + x] = [
-                    (level(x + 1, y) - level(x - 1, y)) / 2.0,
-                    (level(x, y + 1) - level(x, y - 1)) / 2.0,
-                ];
+                gradient[y * width + x] =
+                    [(level(x + 1, y) - level(x - 1, y)) / 2.0, (level(x, y + 1) - level(x, y - 1)) / 2.0];
             }
         }
         let mut this = Self { width, height, gradient, blocks: Vec::new() };
