@@ -181,6 +181,15 @@ pub(crate) struct ScoreArgs {
     /// Fail (exit 1) when a rule's precision is below this, 0 to 1.
     #[arg(long, value_name = "P")]
     pub min_precision: Option<f64>,
+    /// Fail (exit 1) when less is reached than this file's `[replay]` says (`fixtures/*/floor.toml`).
+    #[arg(long, value_name = "FILE")]
+    pub floor: Option<PathBuf>,
+    /// The clip the events are of, for pictures; with --replay that one.
+    #[arg(long, value_name = "FILE")]
+    pub video: Option<PathBuf>,
+    /// Write a picture of everything missed or made up, and an index.html, into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub misses: Option<PathBuf>,
     /// One JSON object instead of tables.
     #[arg(long)]
     pub json: bool,
@@ -212,15 +221,15 @@ pub(crate) struct DemoArgs {
     /// better given in the environment, where other users of the machine do not see it.
     #[arg(long, value_name = "RTSP_URL", env = "CAMERA", value_delimiter = ' ', hide_env_values = true)]
     pub camera: Vec<String>,
-    /// Stream this clip instead of the built-in one.
+    /// Stream this clip instead of the built-in ones.
     #[arg(long, value_name = "FILE")]
     pub clip: Option<PathBuf>,
     /// A camera file whose scene applies to the clip or camera.
     #[arg(long, value_name = "FILE")]
     pub scene: Option<PathBuf>,
-    /// Simulated cameras.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub cameras: u16,
+    /// Simulated cameras: of each built-in scene at least so many (2), or of your clip (4).
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub cameras: Option<u16>,
     /// Address of the pages.
     #[arg(long, default_value = "127.0.0.1:8420")]
     pub listen: std::net::SocketAddr,

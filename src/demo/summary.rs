@@ -1,16 +1,19 @@
 //! The end of a demo: what was done, read back from where it went, against what really happened.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     time::Duration,
 };
 
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use stopline_store::evidence;
-use stopline_types::{CameraCounters, Event, EventId, RuleKind, Violation};
+use stopline_types::{CameraCounters, CameraId, Event, EventId, RuleKind, Violation};
 
-use super::{Seen, input::Input};
+use super::{
+    Seen,
+    input::{Input, Known},
+};
 use crate::{
     engine::{Ended, Stopped},
     score::{self, Score},
@@ -31,7 +34,17 @@ pub(super) struct Summary {
     without_evidence: usize,
     delays: [(&'static str, Option<(f32, f32)>); 3],
     must_find: bool,
-    score: Option<Score>,
+    judged: Vec<Judged>,
+}
+
+/// A clip's score over all cameras and loops.
+struct Judged {
+    name: String,
+    cameras: usize,
+    /// Times the clip was seen, by the camera that saw least of it.
+    loops: f64,
+    score: Score,
+    below_floor: Vec<String>,
 }
 
 impl Summary {
@@ -97,7 +110,7 @@ impl Summary {
                 ("durable to row in ClickHouse", middle_and_p95(seen.row_ms)),
             ],
             must_find: input.must_find,
-            score: judge_by_camera(input, &found, &media_s),
+            judged: input.known.iter().filter_map(|known| Judged::of(known, &events, &media_s)).collect(),
         })
     }
 
@@ -133,6 +146,9 @@ impl Summary {
         for fault in &self.package_faults {
             require(false, fault.clone());
         }
+        for clip in &self.judged {
+            clip.below_floor.iter().for_each(|below| require(false, format!("{}: {below}", clip.name)));
+        }
         faults
     }
 
@@ -166,11 +182,16 @@ impl Summary {
         row("evidence packages verified", self.packages.to_string());
         row("evidence packages at fault", self.package_faults.len().to_string());
         let mut text = table.to_string();
-        if let Some(score) = &self.score {
-            text += "\n\nfound against what really happened, over all cameras and loops:\n";
-            text += &score::render(score);
+        for Judged { name, cameras, loops, score, .. } in &self.judged {
+            text += &format!(
+                "\n\n{name}: found against what really happened, {cameras} camera(s), {loops:.1} loops or more\n"
+            );
+            text += &score::render_counted(score);
+            if *loops < 1.0 {
+                text += "\nnot seen to its end once: its floor is not held";
+            }
         }
-        text += "\nnumber plates are not read in this version";
+        text += "\n";
         match self.faults().as_slice() {
             [] => text += "\ngood: every figure that must be above zero is, every row and package was read back",
             faults => faults.iter().for_each(|fault| text += &format!("\nFAULT: {fault}")),
@@ -185,16 +206,21 @@ fn middle_and_p95(mut values: Vec<f32>) -> Option<(f32, f32)> {
     Some((*values.get(values.len() / 2)?, *values.get(values.len() * 95 / 100)?))
 }
 
-/// Each camera is judged over the loops it watched; the figures are summed.
-fn judge_by_camera(
-    input: &Input,
-    found: &[&Violation],
-    media_s: &std::collections::HashMap<stopline_types::CameraId, f64>,
-) -> Option<Score> {
-    let truth = input.truth.as_ref()?;
-    let scores = media_s.iter().map(|(camera, seen_s)| {
-        let of: Vec<_> = found.iter().copied().filter(|violation| violation.camera == *camera).collect();
-        score::judge(&truth.looped(*seen_s), &of)
-    });
-    scores.reduce(Score::add)
+impl Judged {
+    /// Each camera is judged over the loops it watched; the figures are summed. `None` if no camera saw anything.
+    fn of(known: &Known, events: &[Event], media_s: &HashMap<CameraId, f64>) -> Option<Self> {
+        let watched = media_s.iter().filter(|(camera, _)| known.cameras.iter().any(|id| id == camera.as_str()));
+        let (mut cameras, mut loops) = (0, f64::INFINITY);
+        let scores: Vec<Score> = watched
+            .map(|(camera, seen_s)| {
+                cameras += 1;
+                loops = loops.min(seen_s / known.truth.duration_s);
+                score::judge(&known.truth.looped(*seen_s), events.iter().filter(|event| event.camera() == camera))
+            })
+            .collect();
+        let score = scores.into_iter().reduce(Score::add)?;
+        // A part of a clip holds too few acts for a share of them to say anything.
+        let below_floor = if loops < 1.0 { vec![] } else { known.floor.faults(&score) };
+        Some(Self { name: known.name.clone(), cameras, loops, score, below_floor })
+    }
 }
