@@ -197,15 +197,45 @@ pub(crate) struct ScoreArgs {
 
 /// `bench`.
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub of: Option<BenchOf>,
     #[command(flatten)]
     pub config: ConfigArg,
     /// The clip to work on.
-    #[arg(long, value_name = "FILE", default_value = "fixtures/junction/main.mp4")]
+    #[arg(long, value_name = "FILE", default_value = "fixtures/junction_day/main.mp4")]
     pub clip: PathBuf,
     /// Rounds; figures are medians over them.
     #[arg(long, default_value_t = 3)]
     pub rounds: u32,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What else can be measured.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum BenchOf {
+    /// How many of a rendered clip's road users the vehicle detector finds, by class and height.
+    DetectorRecall(RecallArgs),
+}
+
+/// `bench detector-recall`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RecallArgs {
+    /// The rendered clip's truth.json.
+    #[arg(long, value_name = "FILE")]
+    pub truth: PathBuf,
+    /// The clip, main or sub.
+    #[arg(long, value_name = "FILE")]
+    pub video: PathBuf,
+    /// Boxes below this score do not count, 0 to 1.
+    #[arg(long, value_name = "S", default_value_t = 0.35)]
+    pub score: f32,
+    /// Every how many frames one is looked at.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub every: u32,
     /// One JSON object instead of a table.
     #[arg(long)]
     pub json: bool,

@@ -81,7 +81,7 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<Outcome> {
     say("stopping: letting everything under way reach the store")?;
     let evidence_dir = engine.evidence_dir.clone();
     let stopped = engine.drain().await?;
-    let summary = Summary::read_back(&stopped, &seen, &input, &evidence_dir, began.elapsed()).await?;
+    let summary = Summary::read_back(&stopped, &seen, &input, &evidence_dir, (max_fps, began.elapsed())).await?;
     stopped.close().await;
     say(summary.render())?;
     Ok(Outcome::of(summary.good()))

@@ -19,6 +19,9 @@ use crate::{
     score::{self, Score},
 };
 
+/// Analysed of the frames meant to be, below which a machine did not keep up.
+const KEEPS_UP: f64 = 0.8;
+
 /// Figures of a run, each read back.
 pub(super) struct Summary {
     took: Duration,
@@ -32,6 +35,9 @@ pub(super) struct Summary {
     packages: usize,
     package_faults: Vec<String>,
     without_evidence: usize,
+    /// Frames analysed of each camera and second of its film, and how many are wanted at most.
+    analysed_fps: f64,
+    planned_fps: f64,
     delays: [(&'static str, Option<(f32, f32)>); 3],
     must_find: bool,
     judged: Vec<Judged>,
@@ -53,7 +59,7 @@ impl Summary {
         seen: &Seen,
         input: &Input,
         evidence_dir: &Path,
-        took: Duration,
+        (planned_fps, took): (f64, Duration),
     ) -> anyhow::Result<Self> {
         let seen = std::mem::take(&mut *seen.lock());
         let (events, media_s) = (seen.events, seen.media_s);
@@ -104,6 +110,8 @@ impl Summary {
             packages,
             package_faults,
             without_evidence: found.iter().filter(|violation| violation.evidence.is_none()).count(),
+            analysed_fps: frames.frames_analysed as f64 / media_s.values().sum::<f64>().max(1e-9),
+            planned_fps,
             delays: [
                 ("packet received to frame analysed", middle_and_p95(seen.delay_ms)),
                 ("decided to durable", middle_and_p95(seen.durable_ms)),
@@ -163,6 +171,7 @@ impl Summary {
         row("frames received", f.frames_received.to_string());
         row("frames decoded", f.frames_decoded.to_string());
         row("frames analysed", f.frames_analysed.to_string());
+        row("  a camera and second", format!("{:.1}, at most {:.1} wanted", self.analysed_fps, self.planned_fps));
         row("  not analysed: a newer one came", f.frames_superseded.to_string());
         row("  not analysed: above the rate", f.frames_over_rate.to_string());
         row("  not decodable", f.frames_undecodable.to_string());
@@ -192,6 +201,10 @@ impl Summary {
             }
         }
         text += "\n";
+        let meant = f.frames_analysed + f.frames_superseded;
+        if (f.frames_analysed as f64) < KEEPS_UP * meant as f64 {
+            text += "\nTHIS MACHINE DID NOT KEEP UP: most of what was missed above was not looked at often enough";
+        }
         match self.faults().as_slice() {
             [] => text += "\ngood: every figure that must be above zero is, every row and package was read back",
             faults => faults.iter().for_each(|fault| text += &format!("\nFAULT: {fault}")),

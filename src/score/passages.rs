@@ -11,6 +11,8 @@ use super::{Errors, PlateScore, Truth, in_truth_px, share, truth::Vehicle};
 const STEP_S: f64 = 0.2;
 /// A point belongs to the road user whose foot is nearest, within this part of its box's width and height.
 const NEAR: f32 = 0.75;
+/// Who owned the step before goes on owning while within this part: somebody larger who drives by takes nothing.
+const STAYS: f32 = 0.35;
 /// Less visible road users own no point.
 const LEAST_VISIBLE: f32 = 0.1;
 /// A passage is of the road user that owns most of its way, if that is at least this share.
@@ -202,12 +204,16 @@ impl Way {
         let (sx, sy) =
             (truth.frame_px.w as f32 / passage.frame_px.w as f32, truth.frame_px.h as f32 / passage.frame_px.h as f32);
         let steps = ((ended_s - began_s) / STEP_S).max(0.0) as usize;
+        let mut before = None;
         let owners = (0..=steps).map(|step| {
             let dt_s = step as f64 * STEP_S;
             let at = foot_at(passage, dt_s as f32)?;
-            owner(truth, began_s + dt_s, PointPx { x: at.x * sx, y: at.y * sy })
+            let owner = owner(truth, began_s + dt_s, PointPx { x: at.x * sx, y: at.y * sy }, before);
+            before = owner.or(before);
+            owner
         });
-        Self { span_s: (began_s, ended_s), owners: owners.collect() }
+        let owners = owners.collect();
+        Self { span_s: (began_s, ended_s), owners }
     }
 
     fn owner(&self) -> Option<usize> {
@@ -245,13 +251,14 @@ fn foot_at(passage: &Passage, dt_s: f32) -> Option<PointPx> {
     Some(PointPx { x: a.x + share * (b.x - a.x), y: a.y + share * (b.y - a.y) })
 }
 
-/// The road user that stands at `foot`.
-fn owner(truth: &Truth, t_s: f64, foot: PointPx) -> Option<usize> {
+/// The road user that stands at `foot`, where `before` stood a step ago.
+fn owner(truth: &Truth, t_s: f64, foot: PointPx, before: Option<usize>) -> Option<usize> {
     let near = truth.vehicles.iter().enumerate().filter_map(|(index, vehicle)| {
         let seen = vehicle.track.at(t_s).filter(|seen| seen.visible >= LEAST_VISIBLE)?;
         let at = seen.bbox.foot();
         let away = ((foot.x - at.x) / seen.bbox.w.max(1.0)).hypot((foot.y - at.y) / seen.bbox.h.max(1.0));
         (away <= NEAR).then_some((index, away))
     });
+    let near = near.map(|(index, away)| (index, if Some(index) == before && away <= STAYS { 0.0 } else { away }));
     near.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
 }

@@ -79,7 +79,11 @@ fn rules(score: &Score) -> String {
             percent(s.precision(), s.found + s.false_alarms),
             if s.aside == 0 { "–".to_owned() } else { format!("{} of {}", s.aside_found, s.aside) },
         ];
-        row.extend(near.then(|| format!("{} of {}", s.near_misses_accused(), s.near_misses)));
+        let accused = |s: &RuleScore| match s.near_misses {
+            0 => "–".to_owned(),
+            all => format!("{} of {all}", s.near_misses_accused()),
+        };
+        row.extend(near.then(|| accused(s)));
         row.extend([worst(&s.time_error_s, "s"), worst(&s.speed_error_kmh, "km/h")]);
         table.add_row(row);
     }
