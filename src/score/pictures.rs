@@ -172,7 +172,12 @@ impl Case {
             let moment = *offset_s == 0.0;
             said.filter(|_| moment).into_iter().for_each(|bbox| draw_box(&mut image, bbox, EVENT));
             let picture = rgb(image)?;
-            let (x, y, w, h) = place(truly.or(said), size);
+            // Where it is not in the picture any more, or not yet, its place is shown all the same.
+            let nearest = || {
+                let seen = vehicle?.track.all().min_by(|a, b| (a.0 - at_s).abs().total_cmp(&(b.0 - at_s).abs()))?;
+                Some(seen.1.bbox.scaled(sx, sy))
+            };
+            let (x, y, w, h) = place(truly.or(said).or_else(nearest), size);
             let place = imageops::crop_imm(&picture, x, y, w, h).to_image();
             self.places.push(imageops::resize(&place, PLACE.w, PLACE.h, FilterType::Triangle));
             if moment {
