@@ -23,7 +23,6 @@ fn clips() -> Vec<Clip> {
     let videos = shared.join("data/videos");
     let all = [
         ("junction_day", root.join("fixtures/junction_day/sub.mp4"), [640, 360]),
-        ("junction", root.join("fixtures/junction/sub.mp4"), [640, 360]),
         ("hanoi", videos.join("hanoi_lythuongkiet_hangbai_16h30.mp4"), [640, 480]),
         ("us_road", videos.join("us_road_ahmetozlu.mp4"), [640, 352]),
     ];
