@@ -8,6 +8,7 @@ pub(crate) mod migrate;
 pub(crate) mod models;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod scene;
 pub(crate) mod score;
 pub(crate) mod user;
 pub(crate) mod verify;
