@@ -87,6 +87,8 @@ fn red_light(t_s: f64, y: f64, track: u64) -> Violation {
         measured: Default::default(),
         limit: Default::default(),
         signal: None,
+        signal_controller: None,
+        doubts: Vec::new(),
         lane: None,
         moments: Moments { before: moment, act: moment, after: moment },
         analysed_fps: 10.0,
