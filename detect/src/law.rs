@@ -9,8 +9,9 @@
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
-use jiff::tz::{Offset, TimeZone};
 use stopline_types::{LegalRef, RuleKind, UtcUs, VehicleClass};
+
+use crate::local_time::in_vietnam;
 
 /// What is wrong with a catalogue.
 #[derive(Debug, thiserror::Error)]
@@ -176,7 +177,7 @@ impl Catalogue {
     #[must_use]
     pub fn find(&self, rule: RuleKind, class: VehicleClass, excess_kmh: Option<f64>, utc: UtcUs) -> Option<&LegalRef> {
         let vehicle = group_of(class);
-        let day = day_in_vietnam(utc);
+        let day = in_vietnam(utc).date();
         let holds = |row: &&Row| {
             row.rule == rule
                 && row.vehicle == vehicle
@@ -208,11 +209,6 @@ fn group_of(class: VehicleClass) -> &'static str {
         VehicleClass::Bicycle => "bicycle",
         VehicleClass::Pedestrian => "person",
     }
-}
-
-/// Laws hold by the day in Vietnam, UTC+7 without daylight saving.
-fn day_in_vietnam(utc: UtcUs) -> Date {
-    utc.timestamp().to_zoned(TimeZone::fixed(Offset::constant(7))).date()
 }
 
 type Column = (&'static str, usize);

@@ -4,6 +4,7 @@
 //! scene's geometry rest when the stream's shape does not fit the scene; passages are still made.
 
 mod events;
+pub mod recording;
 mod trajectory;
 mod vehicle;
 

@@ -94,7 +94,7 @@ fn slope(samples: &[(f64, f64, f64)]) -> Option<(f64, f64)> {
 
 pub(super) fn check(context: Context<'_>) -> Option<Match> {
     let Context { scene, history, .. } = context;
-    let rule = scene.rules.speed;
+    let rule = &scene.rules.speed;
     let last = history.last()?;
     let limit = scene.limit_kmh(last.lane, history.class)?;
     // Judged by the lower end of the interval, against the limit; the tolerance is the law's.
