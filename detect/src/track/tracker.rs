@@ -8,6 +8,16 @@ use super::riders::{Group, Observation};
 
 /// Boxes with this score or more are matched first and may begin a track.
 const HIGH_SCORE: f32 = 0.35;
+/// Heights of a settled track's box and of an observation may differ by this factor, and by one more a second unseen.
+const SETTLED_SIZE: f64 = 1.5;
+/// The same for one that has just begun, and at most.
+const FRESH_SIZE: f64 = 2.5;
+/// An observation may lie so far from where it is expected, box heights: how much boxes of one thing jitter.
+const NEAR: f64 = 0.25;
+/// The same for weak observations: they are often parts of two riders.
+const NEAR_WEAK: f64 = 0.15;
+/// And so many standard deviations of the filter farther.
+const DOUBTS: f64 = 2.5;
 /// A track is confirmed when it has been seen over this time, seconds, and in three frames, in two of them clearly.
 const CONFIRM_S: f64 = 0.25;
 /// An unconfirmed track not seen for this long is dropped, seconds.
@@ -92,7 +102,7 @@ impl Tracker {
             } else {
                 free_high.clone()
             };
-            for (track, observation) in self.pair(t_s, &tracks, &pool, observations) {
+            for (track, observation) in self.pair(t_s, &tracks, &pool, observations, weak) {
                 free_tracks.retain(|t| *t != track);
                 free_high.retain(|o| *o != observation);
                 step.seen.push(self.see(track, t_s, observation, &observations[observation]));
@@ -119,8 +129,15 @@ impl Tracker {
         self.tracks.drain(..).filter(|t| t.confirmed).map(|t| t.id).collect()
     }
 
-    fn pair(&self, t_s: f64, tracks: &[usize], pool: &[usize], observations: &[Observation]) -> Vec<(usize, usize)> {
-        let cost = |track: &Track, object: &Observation| cost(track, t_s, object);
+    fn pair(
+        &self,
+        t_s: f64,
+        tracks: &[usize],
+        pool: &[usize],
+        observations: &[Observation],
+        weak: bool,
+    ) -> Vec<(usize, usize)> {
+        let cost = |track: &Track, object: &Observation| cost(track, t_s, object, weak);
         let costs: Vec<Vec<f64>> =
             tracks.iter().map(|t| pool.iter().map(|o| cost(&self.tracks[*t], &observations[*o])).collect()).collect();
         let found = assign(&costs, pool.len(), 1.0);
@@ -166,30 +183,36 @@ impl Tracker {
     }
 }
 
-/// Cost of a pair, 0 to 1; infinite if it cannot be. Overlap of boxes widened with the time unseen, and distance of
-/// the foot points in box heights: motorcycles at 6 frames a second often do not overlap themselves.
-fn cost(track: &Track, t_s: f64, object: &Observation) -> f64 {
+/// Cost of a pair, 0 to 1; infinite if it cannot be. Overlap of boxes widened with the time unseen, and how far head
+/// and foot lie from where the filter expects them, in box heights: motorcycles at 6 frames a second often do not
+/// overlap themselves. The gate follows the filter's own doubt: narrow about what stands, wider the longer unseen.
+fn cost(track: &Track, t_s: f64, object: &Observation, weak: bool) -> f64 {
     if track.group != object.group() {
         return f64::INFINITY;
     }
     let unseen = t_s - track.seen_s;
     let expected = track.filter.bbox();
     let h = f64::from(expected.h.max(object.bbox.h)).max(1.0);
+    let fresh = track.hits < 3;
     let ratio = f64::from(object.bbox.h / expected.h.max(1.0));
-    if !(0.4..2.5).contains(&ratio) {
+    let most = if fresh { FRESH_SIZE } else { (SETTLED_SIZE + unseen).min(FRESH_SIZE) };
+    if ratio > most || ratio < 1.0 / most {
         return f64::INFINITY;
     }
     let widen = (0.1 + 0.5 * unseen).min(0.5) as f32;
     let overlap = f64::from(wider(&expected, widen).iou(&wider(&object.bbox, widen)));
-    let [x, y] = track.filter.foot();
-    let foot = object.bbox.foot();
-    let distance = (f64::from(foot.x) - x).hypot(f64::from(foot.y) - y) / h;
-    // A new track has no velocity yet: allow 4 box heights a second; later what the filter may err by.
-    let reach = if track.hits < 3 { 0.4 + 4.0 * unseen } else { 0.35 + 1.5 * unseen };
-    if distance > reach.min(1.5) {
+    let off = |a: stopline_types::PointPx, b: stopline_types::PointPx| f64::from((a.x - b.x).hypot(a.y - b.y)) / h;
+    let feet = off(expected.foot(), object.bbox.foot());
+    let top = |b: &BoxPx| stopline_types::PointPx { x: b.centre().x, y: b.y };
+    let heads = off(top(&expected), top(&object.bbox));
+    let distance = (feet + heads) / 2.0;
+    let doubt = track.filter.spread() / f64::from(expected.h).max(1.0);
+    let near = if weak { NEAR_WEAK } else { NEAR };
+    let reach = (near + DOUBTS * doubt).min(1.5);
+    if distance > reach {
         return f64::INFINITY;
     }
-    0.6 * (1.0 - overlap) + 0.4 * distance / reach.min(1.5)
+    0.6 * (1.0 - overlap) + 0.4 * distance / reach
 }
 
 fn wider(b: &BoxPx, share: f32) -> BoxPx {
