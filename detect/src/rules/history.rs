@@ -44,6 +44,18 @@ impl Point {
         (f64::from(self.bbox.h) / BOX_HEIGHT_M * FORESHORTENED).max(1e-3)
     }
 
+    /// How far it moved in the picture, in heights of its box.
+    #[must_use]
+    pub fn moved_heights(&self, other: &Self) -> f64 {
+        length(sub(other.foot, self.foot)) / f64::from(self.bbox.h.max(other.bbox.h)).max(1.0)
+    }
+
+    /// Metres between the foot points as measured, not filtered: 0 without ground plane. A leap shows here in one step.
+    #[must_use]
+    pub fn measured_step_m(&self, other: &Self) -> f64 {
+        self.ground_measured.zip(other.ground_measured).map_or(0.0, |(a, b)| length(sub(a, b)))
+    }
+
     /// Metres on the road between two points; guessed from the box's height without ground plane.
     #[must_use]
     pub fn distance_m(&self, other: &Self) -> f64 {

@@ -122,6 +122,10 @@ pub fn min_fps_of(scene: &Scene, rule: RuleKind) -> f64 {
     }
 }
 
+/// Who is said to have driven somewhere must have moved this far in the picture too, in heights of its box: far away
+/// metres on the ground are less than a box's jitter.
+const LEAST_HEIGHTS: f64 = 0.3;
+
 fn quantities<const N: usize>(list: [(&str, f64); N]) -> Quantities {
     list.into_iter().map(|(name, value)| (name.to_owned(), (value * 1000.0).round() / 1000.0)).collect()
 }

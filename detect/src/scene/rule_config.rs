@@ -97,13 +97,13 @@ pub struct WrongWayConfig {
     pub min_fps: f64,
     /// Distance against the lane's direction, metres.
     pub distance_m: f64,
-    /// Time over which it lasted, seconds.
+    /// Time over which it lasted, seconds: three frames at six a second.
     pub time_s: f64,
 }
 
 impl Default for WrongWayConfig {
     fn default() -> Self {
-        Self { mode: RuleMode::Live, min_fps: 4.0, distance_m: 2.5, time_s: 0.5 }
+        Self { mode: RuleMode::Live, min_fps: 4.0, distance_m: 2.5, time_s: 0.4 }
     }
 }
 

@@ -13,11 +13,18 @@ const SETTLED_SIZE: f64 = 1.5;
 /// The same for one that has just begun, and at most.
 const FRESH_SIZE: f64 = 2.5;
 /// An observation may lie so far from where it is expected, box heights: how much boxes of one thing jitter.
-const NEAR: f64 = 0.25;
+const NEAR: f64 = 0.3;
+/// And so many pixels more: of far, small boxes the edges jump by whole pixels of the detector's input.
+const NEAR_PX: f64 = 3.0;
 /// The same for weak observations: they are often parts of two riders.
-const NEAR_WEAK: f64 = 0.15;
+const NEAR_WEAK: f64 = 0.1;
 /// And so many standard deviations of the filter farther.
-const DOUBTS: f64 = 2.5;
+const DOUBTS: f64 = 1.5;
+/// Two boxes whose heads are nearer than this, box heights, and of which one lies in the other by this share, are one.
+const TWIN_HEADS: f32 = 0.22;
+const TWIN_SHARE: f32 = 0.7;
+/// Of two tracks that are one for so long, the younger ends, seconds.
+const TWIN_S: f64 = 0.5;
 /// A track is confirmed when it has been seen over this time, seconds, and in three frames, in two of them clearly.
 const CONFIRM_S: f64 = 0.25;
 /// An unconfirmed track not seen for this long is dropped, seconds.
@@ -37,6 +44,8 @@ struct Track {
     first_s: f64,
     seen_s: f64,
     confirmed: bool,
+    /// Since when it lies in an older track.
+    twin_from_s: Option<f64>,
 }
 
 /// A track seen in this frame.
@@ -109,13 +118,15 @@ impl Tracker {
             }
         }
         self.end(t_s, &mut step);
+        self.end_twins(t_s, observations, &mut step);
         for observation in free_high {
             let object = &observations[observation];
-            let near = |s: &&Seen| {
+            let same = |s: &Seen| {
                 let other = &observations[s.observation];
-                other.group() == object.group() && other.bbox.iou(&object.bbox) > 0.6
+                other.group() == object.group()
+                    && (other.bbox.iou(&object.bbox) > 0.6 || twins(&other.bbox, &object.bbox))
             };
-            if step.seen.iter().find(near).is_none() {
+            if !step.seen.iter().any(same) {
                 step.seen.push(self.begin(t_s, observation, object));
             }
         }
@@ -167,8 +178,30 @@ impl Tracker {
         let id = self.next_id;
         self.next_id += 1;
         let group = object.group();
-        self.tracks.push(Track { id, group, filter, hits: 1, strong: 1, first_s: t_s, seen_s: t_s, confirmed: false });
+        let (first_s, seen_s) = (t_s, t_s);
+        let track =
+            Track { id, group, filter, hits: 1, strong: 1, first_s, seen_s, confirmed: false, twin_from_s: None };
+        self.tracks.push(track);
         Seen { track: id, observation, foot: filter.foot(), velocity: [0.0; 2], confirmed: false }
+    }
+
+    /// Ends the younger of two tracks that have been one for a while.
+    fn end_twins(&mut self, t_s: f64, observations: &[Observation], step: &mut Step) {
+        let boxes: Vec<(u64, Group, BoxPx)> = step
+            .seen
+            .iter()
+            .map(|s| (s.track, observations[s.observation].group(), observations[s.observation].bbox))
+            .collect();
+        for (id, group, bbox) in &boxes {
+            let older = |(other, g, b): &(u64, Group, BoxPx)| other < id && g == group && twins(b, bbox);
+            let twin = boxes.iter().any(older);
+            let Some(track) = self.tracks.iter_mut().find(|t| t.id == *id) else { continue };
+            track.twin_from_s = twin.then(|| track.twin_from_s.unwrap_or(t_s));
+        }
+        let over = |t: &Track| t.twin_from_s.is_some_and(|from| t_s - from >= TWIN_S);
+        step.ended.extend(self.tracks.iter().filter(|t| over(t)).map(|t| t.id));
+        self.tracks.retain(|t| !over(t));
+        step.seen.retain(|s| !step.ended.contains(&s.track));
     }
 
     fn end(&mut self, t_s: f64, step: &mut Step) {
@@ -207,12 +240,20 @@ fn cost(track: &Track, t_s: f64, object: &Observation, weak: bool) -> f64 {
     let heads = off(top(&expected), top(&object.bbox));
     let distance = (feet + heads) / 2.0;
     let doubt = track.filter.spread() / f64::from(expected.h).max(1.0);
-    let near = if weak { NEAR_WEAK } else { NEAR };
+    let near = if weak { NEAR_WEAK } else { NEAR } + NEAR_PX / h;
     let reach = (near + DOUBTS * doubt).min(1.5);
     if distance > reach {
         return f64::INFINITY;
     }
     0.6 * (1.0 - overlap) + 0.4 * distance / reach
+}
+
+/// Whether two boxes show one thing twice: one lies in the other, and their upper edges' middles are one place. Two who
+/// stand behind each other overlap too, but their heads are apart.
+fn twins(a: &BoxPx, b: &BoxPx) -> bool {
+    let h = a.h.max(b.h).max(1.0);
+    let heads = (a.centre().x - b.centre().x).hypot(a.y - b.y) / h;
+    heads < TWIN_HEADS && a.overlap(b) > TWIN_SHARE * a.area().min(b.area())
 }
 
 fn wider(b: &BoxPx, share: f32) -> BoxPx {
