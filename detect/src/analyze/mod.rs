@@ -4,6 +4,7 @@
 //! scene's geometry rest when the stream's shape does not fit the scene; passages are still made.
 
 mod events;
+mod incidents;
 pub mod recording;
 mod trajectory;
 mod vehicle;
@@ -21,6 +22,7 @@ use crate::scene::Scene;
 use crate::signal::{self, PhaseLog};
 use crate::track::{RiderMerger, Tracker};
 use events::Judge;
+use incidents::Incidents;
 use vehicle::Vehicle;
 
 /// A pause in the media longer than this ends all tracks, seconds.
@@ -54,6 +56,7 @@ pub struct Analyzer {
     phases: Vec<PhaseLog>,
     frames: VecDeque<f64>,
     recent: VecDeque<Recent>,
+    incidents: Incidents,
     source: Option<Source>,
 }
 
@@ -136,6 +139,7 @@ impl Analyzer {
             phases,
             frames: VecDeque::new(),
             recent: VecDeque::new(),
+            incidents: Incidents::default(),
             source: None,
         }
     }
@@ -186,6 +190,11 @@ impl Analyzer {
             ended.extend(self.vehicles.remove(&track));
         }
         events.extend(ended.iter().filter_map(|vehicle| self.judge().passage(vehicle)).map(Event::Passage));
+        if source.misfit.is_none() {
+            let tracks = self.vehicles.values().filter(|v| v.confirmed).map(|v| &v.history);
+            let found = self.incidents.look(&self.camera, &self.scene, tracks, t_s, frame.time);
+            events.extend(found.into_iter().map(Event::Incident));
+        }
         in_order(&mut events);
         events
     }
@@ -201,6 +210,7 @@ impl Analyzer {
         events.extend(vehicles.values().filter_map(|vehicle| self.judge().passage(vehicle)).map(Event::Passage));
         self.frames.clear();
         self.recent.clear();
+        self.incidents = Incidents::default();
         self.phases = vec![PhaseLog::default(); self.scene.signals.len()];
         in_order(&mut events);
         events
@@ -246,12 +256,12 @@ impl Analyzer {
         }
         let Some(vehicle) = self.vehicles.get(&track) else { return };
         let context = Context { scene: &self.scene, phases: &self.phases, history: &vehicle.history, now_s, ended };
-        let matches = rules::ask(context, |rule| vehicle.done.contains(&rule));
+        let matches = rules::ask(context, |rule| vehicle.done.get(&rule).copied());
         for matched in matches {
             let rule = matched.rule;
             let made = self.vehicles.get(&track).and_then(|vehicle| self.judge().violation(vehicle, &matched));
             if let Some(vehicle) = self.vehicles.get_mut(&track) {
-                vehicle.done.insert(rule);
+                vehicle.done.insert(rule, matched.act_s);
             }
             let Some(violation) = made else { continue };
             // A rider and the machine may have been followed as two tracks for a while.

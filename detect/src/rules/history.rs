@@ -14,6 +14,10 @@ const BOX_HEIGHT_M: f64 = 1.7;
 /// Foreshortening along the road that is assumed where there is no ground plane.
 const FORESHORTENED: f64 = 0.5;
 
+/// From one frame to the next no vehicle goes farther than this: 120 km/h and the jitter of a box.
+const LEAP_M: f64 = 1.5;
+const LEAP_M_S: f64 = 34.0;
+
 /// Where it was in one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -75,6 +79,8 @@ pub struct History {
     pub class: VehicleClass,
     /// True when the vehicle itself was never found, only its rider.
     pub guessed: bool,
+    /// Share of its class among the votes of its kind, 0 to 1: a bicycle among two wheels.
+    pub class_share: f64,
     points: VecDeque<Point>,
 }
 
@@ -82,7 +88,7 @@ impl History {
     /// An empty one.
     #[must_use]
     pub fn new(track: u64, class: VehicleClass) -> Self {
-        Self { track, class, guessed: false, points: VecDeque::new() }
+        Self { track, class, guessed: false, class_share: 1.0, points: VecDeque::new() }
     }
 
     /// Adds a point, later than the last.
@@ -128,6 +134,15 @@ impl History {
         let from = self.points.partition_point(|p| p.t_s < t_s - window_s - 1e-6);
         let to = self.points.partition_point(|p| p.t_s <= t_s + 1e-6);
         self.points.range(from..to.max(from))
+    }
+
+    /// Whether one step between two moments is longer than any vehicle goes: a track that took another vehicle for its
+    /// own.
+    #[must_use]
+    pub fn leaps(&self, from_s: f64, to_s: f64) -> bool {
+        let way = self.window(to_s, to_s - from_s);
+        let leap = |(a, b): (&Point, &Point)| a.distance_m(b) > LEAP_M + LEAP_M_S * (b.t_s - a.t_s);
+        way.clone().zip(way.skip(1)).any(leap)
     }
 
     /// Metres a second over the last `window_s` seconds before `t_s`; `None` when that was not seen.

@@ -82,10 +82,10 @@ fn drive(
             lane: scene.lane_at(foot),
             cut_off: false,
         });
-        let done: Vec<RuleKind> = found.iter().map(|m| m.rule).collect();
+        let done: Vec<(RuleKind, f64)> = found.iter().map(|m| (m.rule, m.act_s)).collect();
         let phases = std::slice::from_ref(&log);
         let context = Context { scene: &scene, phases, history: &history, now_s: t_s, ended: i == frames };
-        found.extend(ask(context, |rule| done.contains(&rule)));
+        found.extend(ask(context, |rule| done.iter().find(|d| d.0 == rule).map(|d| d.1)));
     }
     found
 }

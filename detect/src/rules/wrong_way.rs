@@ -52,6 +52,7 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
                 certainty: if scene.ground.is_some() { 1.0 } else { 0.85 },
                 shown_s: None,
                 excess_kmh: None,
+                variant: None,
             });
         }
     }

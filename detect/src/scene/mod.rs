@@ -61,6 +61,8 @@ pub struct Ground {
     pub to_m: Homography,
     /// Root mean square distance between the given and the mapped points, metres.
     pub error_m: f64,
+    /// 1 where a right turn is clockwise in the ground's axes as in a picture's (y down), -1 where they are mirrored.
+    pub right: f64,
 }
 
 /// A part of the road with one direction.

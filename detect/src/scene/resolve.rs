@@ -159,7 +159,10 @@ impl Check<'_> {
             self.fail("ground.points", format_args!("fit them only to {error_m:.2} m, expected {most} m or less"));
             return None;
         }
-        Some(Ground { to_m, error_m })
+        let at = geometry::centroid(&pairs.iter().map(|(px, _)| *px).collect::<Vec<_>>());
+        let step = |by: Point2| Some(sub(to_m.apply([at[0] + by[0], at[1] + by[1]])?, to_m.apply(at)?));
+        let right = step([1.0, 0.0]).zip(step([0.0, 1.0])).map_or(1.0, |(x, y)| geometry::cross(x, y).signum());
+        Some(Ground { to_m, error_m, right })
     }
 
     fn signals(&mut self) -> Vec<SignalHead> {
