@@ -27,6 +27,10 @@ mod zones;
 
 #[cfg(test)]
 mod made;
+#[cfg(test)]
+mod made_speed;
+#[cfg(test)]
+mod thresholds;
 
 pub use history::{History, Point};
 pub use speed::{Speed, measure as measure_speed};
