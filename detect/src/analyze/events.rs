@@ -20,7 +20,7 @@ use crate::signal::PhaseLog;
 const PASSAGE_FRAMES: u32 = 4;
 const PASSAGE_S: f64 = 0.5;
 const PASSAGE_M: f64 = 2.0;
-const PASSAGE_HEIGHTS: f64 = 0.6;
+const PASSAGE_HEIGHTS: f64 = 1.0;
 /// Least mean score of the boxes of a passage or a violation.
 const LEAST_SCORE: f64 = 0.25;
 /// Points of a trajectory.

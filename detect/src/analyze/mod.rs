@@ -17,7 +17,7 @@ use stopline_types::{
 };
 
 use crate::law::Catalogue;
-use crate::rules::{self, Context, History};
+use crate::rules::{self, Context, History, Point};
 use crate::scene::Scene;
 use crate::signal::{self, PhaseLog};
 use crate::track::{RiderMerger, Tracker};
@@ -38,6 +38,13 @@ const SAME_IOU: f32 = 0.5;
 /// Or two tracks that lay in one another in most of the frames they share within this time.
 const TOGETHER_S: f64 = 1.5;
 const TOGETHER: f32 = 0.6;
+/// Or a track that begins this soon after the accused one was lost and this near to where it was, metres and metres a
+/// second; one that stands may be hidden longer.
+const AGAIN_S: f64 = 3.0;
+const AGAIN_EARLY_S: f64 = 0.5;
+const AGAIN_STANDING_S: f64 = 10.0;
+const AGAIN_M: f64 = 2.0;
+const AGAIN_M_S: f64 = 8.0;
 /// A track not seen for longer than this is not shown live, seconds.
 const SHOWN_S: f64 = 0.5;
 
@@ -68,6 +75,21 @@ struct Recent {
     act_s: f64,
     /// Pixels of the stream's frame.
     bbox: BoxPx,
+    /// Where its track was last seen, once it has ended.
+    lost: Option<Point>,
+}
+
+impl Recent {
+    /// Whether a track begins where and when this one was lost: the same vehicle, seen again.
+    fn goes_on_as(&self, history: &History, alive: Option<&History>) -> bool {
+        let lost = self.lost.or(alive.and_then(|h| h.last().copied()));
+        let (Some(lost), Some(first)) = (lost, history.first()) else { return false };
+        let (gap, apart) = (first.t_s - lost.t_s, lost.distance_m(first));
+        let moving = gap <= AGAIN_S && apart <= AGAIN_M + AGAIN_M_S * gap.max(0.0);
+        history.track != self.track
+            && gap >= -AGAIN_EARLY_S
+            && (moving || (gap <= AGAIN_STANDING_S && apart <= AGAIN_M))
+    }
 }
 
 /// The stream the frames come from.
@@ -187,7 +209,12 @@ impl Analyzer {
         }
         for track in step.ended {
             self.ask(track, t_s, true, &mut events);
-            ended.extend(self.vehicles.remove(&track));
+            let vehicle = self.vehicles.remove(&track);
+            let lost = vehicle.as_ref().and_then(|v| v.history.last().copied());
+            for recent in self.recent.iter_mut().filter(|recent| recent.track == track) {
+                recent.lost = lost;
+            }
+            ended.extend(vehicle);
         }
         events.extend(ended.iter().filter_map(|vehicle| self.judge().passage(vehicle)).map(Event::Passage));
         if source.misfit.is_none() {
@@ -272,12 +299,13 @@ impl Analyzer {
                 earlier.rule == rule
                     && ((near < SAME_S && earlier.bbox.iou(&violation.bbox) > SAME_IOU)
                         || (near < TOGETHER_S
-                            && history.zip(other).is_some_and(|(a, b)| go_together(a, b, matched.act_s))))
+                            && history.zip(other).is_some_and(|(a, b)| go_together(a, b, matched.act_s)))
+                        || history.is_some_and(|history| earlier.goes_on_as(history, other)))
             };
             if self.recent.iter().any(same) {
                 continue;
             }
-            self.recent.push_back(Recent { rule, track, act_s: matched.act_s, bbox: violation.bbox });
+            self.recent.push_back(Recent { rule, track, act_s: matched.act_s, bbox: violation.bbox, lost: None });
             if self.recent.len() > RECENT_KEPT {
                 self.recent.pop_front();
             }

@@ -18,6 +18,9 @@ const FORESHORTENED: f64 = 0.5;
 const LEAP_M: f64 = 1.5;
 const LEAP_M_S: f64 = 34.0;
 
+/// A box that begins this near to the picture's upper edge is cut off by it, scene pixels.
+const TOP_PX: f32 = 3.0;
+
 /// Where it was in one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -52,6 +55,25 @@ impl Point {
     #[must_use]
     pub fn moved_heights(&self, other: &Self) -> f64 {
         length(sub(other.foot, self.foot)) / f64::from(self.bbox.h.max(other.bbox.h)).max(1.0)
+    }
+
+    /// Whether head and foot of its box both went along: a box that only grows or shrinks at one end, because another
+    /// vehicle uncovers it or is taken for it, stays where it is. The head of a vehicle of height `h` seen from a
+    /// camera of height `c` moves `(c - h) / c` as far in the picture: 0.7 for a rider under 6 m, 0.5 for a bus.
+    #[must_use]
+    pub fn moved_whole(&self, other: &Self, class: VehicleClass) -> bool {
+        if self.bbox.y <= TOP_PX || other.bbox.y <= TOP_PX {
+            return true;
+        }
+        let least = match class {
+            VehicleClass::Motorcycle | VehicleClass::Bicycle | VehicleClass::Pedestrian => 0.6,
+            VehicleClass::Car => 0.5,
+            VehicleClass::Bus | VehicleClass::Truck => 0.35,
+        };
+        let (a, b) = (self.bbox, other.bbox);
+        let heads = (a.centre().x - b.centre().x).hypot(a.y - b.y);
+        let feet = (a.foot().x - b.foot().x).hypot(a.bottom() - b.bottom());
+        heads >= least * feet
     }
 
     /// Metres between the foot points as measured, not filtered: 0 without ground plane. A leap shows here in one step.

@@ -35,7 +35,7 @@ mod thresholds;
 pub use history::{History, Point};
 pub use speed::{Speed, measure as measure_speed};
 
-use stopline_types::{Quantities, RuleKind, RuleMode, SignalState};
+use stopline_types::{Quantities, RuleKind, RuleMode, SignalState, VehicleClass};
 
 use crate::scene::Scene;
 use crate::signal::PhaseLog;
@@ -229,6 +229,10 @@ const LEAST_HEIGHTS: f64 = 0.3;
 
 fn quantities<const N: usize>(list: [(&str, f64); N]) -> Quantities {
     list.into_iter().map(|(name, value)| (name.to_owned(), (value * 1000.0).round() / 1000.0)).collect()
+}
+
+fn two_wheels(class: VehicleClass) -> bool {
+    matches!(class, VehicleClass::Motorcycle | VehicleClass::Bicycle)
 }
 
 fn is_red(log: &PhaseLog, t_s: f64) -> bool {

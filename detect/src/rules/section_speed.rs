@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use stopline_types::{CameraId, Passage, Quantities, UtcUs, VehicleClass};
 
-use super::quantities;
+use super::{quantities, two_wheels};
 use crate::scene::LimitsConfig;
 
 /// A stretch of road between two cameras.
@@ -104,7 +104,6 @@ pub struct SectionMatch {
 /// kinds of vehicle differ, or a clock error is not known.
 #[must_use]
 pub fn measure(section: &SectionConfig, entry: &Sighting, exit: &Sighting) -> Option<SectionSpeed> {
-    let two_wheels = |class| matches!(class, VehicleClass::Motorcycle | VehicleClass::Bicycle);
     let same = entry.plate == exit.plate
         && !entry.plate.is_empty()
         && two_wheels(entry.class) == two_wheels(exit.class)

@@ -4,7 +4,7 @@
 use stopline_types::RuleKind;
 
 use super::heading::{Ahead, Turned, headings};
-use super::{Context, Match, quantities};
+use super::{Context, Match, quantities, two_wheels};
 use crate::scene::geometry::inside;
 use crate::scene::{ForbiddenTurn, Turn, TurnRuleConfig};
 
@@ -15,6 +15,9 @@ const ENDED_M: f64 = 3.0;
 const WITHIN_S: f64 = 25.0;
 /// In its lane a vehicle heads within this of the lane's direction, degrees.
 const ALONG_DEG: f64 = 40.0;
+
+/// Slower than this may be a walker, metres a second.
+const WALKS_M_S: f64 = 2.0;
 
 /// The turns of a rule: turning back, or the others.
 pub(super) fn check(context: Context<'_>, rule: RuleKind, with: TurnRuleConfig) -> Option<Match> {
@@ -57,6 +60,10 @@ fn check_turn(context: Context<'_>, rule: RuleKind, turn: &ForbiddenTurn, with: 
         return None;
     }
     let act = after.iter().find(|h| h.deg.abs() >= needed)?;
+    // A rider's track that went over to a pedestrian on the crossing turns at a walk.
+    if two_wheels(history.class) && !history.pace_m_s(end.t_s, 1.0).is_some_and(|pace| pace >= WALKS_M_S) {
+        return None;
+    }
     Some(Match {
         before_s: left.t_s,
         after_s: end.t_s,

@@ -7,6 +7,8 @@ use crate::scene::Lane;
 
 /// Share of the votes that makes a class sure.
 const SURE_SHARE: f64 = 0.85;
+/// Bicycles are seldom faster, metres a second (18 km/h).
+const CYCLES_M_S: f64 = 5.0;
 
 pub(super) fn check(context: Context<'_>) -> Option<Match> {
     let Context { scene, history, .. } = context;
@@ -53,5 +55,8 @@ fn class_is_sure(lane: &Lane, history: &History) -> bool {
         _ => &[Car, Bus, Truck],
     };
     let one_may = lane.classes.as_ref().is_some_and(|allowed| alike.iter().any(|class| allowed.contains(class)));
-    !one_may || history.class_share >= SURE_SHARE
+    let now = history.last().map_or(0.0, |p| p.t_s);
+    // What goes as fast as motorcycles do may well be one.
+    let rides = history.class == Bicycle && history.pace_m_s(now, 1.0).is_some_and(|pace| pace >= CYCLES_M_S);
+    !one_may || (history.class_share >= SURE_SHARE && !rides)
 }

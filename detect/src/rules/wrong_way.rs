@@ -38,6 +38,7 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
             && against / dt >= ROLLS_M_S
             && longest <= EVENLY * against
             && from.moved_heights(last) >= LEAST_HEIGHTS
+            && from.moved_whole(last, history.class)
         {
             let first = history.first()?;
             return Some(Match {

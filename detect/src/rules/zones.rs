@@ -52,6 +52,7 @@ fn drives_in(context: Context<'_>, rule: RuleKind, zone: &Zone, with: DrivesInCo
     let drove = moved >= with.distance_m
         && dt >= with.time_s - 1e-6
         && from.moved_heights(last) >= LEAST_HEIGHTS
+        && from.moved_whole(last, history.class)
         && !history.leaps(from.t_s, last.t_s);
     drove.then(|| Match {
         before_s: from.t_s,
