@@ -38,13 +38,12 @@ const SAME_IOU: f32 = 0.5;
 /// Or two tracks that lay in one another in most of the frames they share within this time.
 const TOGETHER_S: f64 = 1.5;
 const TOGETHER: f32 = 0.6;
-/// Or a track that begins this soon after the accused one was lost and this near to where it was, metres and metres a
-/// second; one that stands may be hidden longer.
-const AGAIN_S: f64 = 3.0;
+/// Or, of a vehicle that stands, a track that begins this soon after the accused one was lost and this near to where it
+/// was, metres. Of moving ones that cannot be said: in dense traffic the next rider begins there too.
+const AGAIN_S: f64 = 10.0;
 const AGAIN_EARLY_S: f64 = 0.5;
-const AGAIN_STANDING_S: f64 = 10.0;
-const AGAIN_M: f64 = 2.0;
-const AGAIN_M_S: f64 = 8.0;
+const AGAIN_M: f64 = 1.5;
+const STANDING: [RuleKind; 3] = [RuleKind::StopLine, RuleKind::NoStopping, RuleKind::NoParking];
 /// A track not seen for longer than this is not shown live, seconds.
 const SHOWN_S: f64 = 0.5;
 
@@ -80,15 +79,12 @@ struct Recent {
 }
 
 impl Recent {
-    /// Whether a track begins where and when this one was lost: the same vehicle, seen again.
+    /// Whether a track begins where and when this one was lost: the same standing vehicle, seen again.
     fn goes_on_as(&self, history: &History, alive: Option<&History>) -> bool {
         let lost = self.lost.or(alive.and_then(|h| h.last().copied()));
         let (Some(lost), Some(first)) = (lost, history.first()) else { return false };
-        let (gap, apart) = (first.t_s - lost.t_s, lost.distance_m(first));
-        let moving = gap <= AGAIN_S && apart <= AGAIN_M + AGAIN_M_S * gap.max(0.0);
-        history.track != self.track
-            && gap >= -AGAIN_EARLY_S
-            && (moving || (gap <= AGAIN_STANDING_S && apart <= AGAIN_M))
+        let gap = first.t_s - lost.t_s;
+        history.track != self.track && (-AGAIN_EARLY_S..=AGAIN_S).contains(&gap) && lost.distance_m(first) <= AGAIN_M
     }
 }
 
@@ -300,7 +296,8 @@ impl Analyzer {
                     && ((near < SAME_S && earlier.bbox.iou(&violation.bbox) > SAME_IOU)
                         || (near < TOGETHER_S
                             && history.zip(other).is_some_and(|(a, b)| go_together(a, b, matched.act_s)))
-                        || history.is_some_and(|history| earlier.goes_on_as(history, other)))
+                        || (STANDING.contains(&rule)
+                            && history.is_some_and(|history| earlier.goes_on_as(history, other))))
             };
             if self.recent.iter().any(same) {
                 continue;
