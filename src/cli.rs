@@ -128,6 +128,9 @@ pub(crate) struct ReplayArgs {
     /// Write a picture of each violation's moment, with its box, into this folder.
     #[arg(long, value_name = "DIR")]
     pub stills: Option<PathBuf>,
+    /// Write what the detector saw, one JSON object a frame: for judging tracker and rules again without it.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
 }
 
 /// `models`.

@@ -283,7 +283,7 @@ pub struct EvidenceRef {
     pub files: Vec<String>,
 }
 
-/// Something about the road, not one vehicle. No rule makes one yet.
+/// Something about the road, not one vehicle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Incident {
@@ -297,8 +297,11 @@ pub struct Incident {
     pub utc: UtcUs,
     /// Error of `utc` in milliseconds; null: unknown.
     pub error_ms: Option<f64>,
-    /// What, in one word.
+    /// What, in one word: `queue`, `stopped_vehicle`.
     pub kind: String,
+    /// The lane it is in.
+    #[serde(default)]
+    pub lane: Option<String>,
     /// What was measured.
     pub measured: Quantities,
 }

@@ -4,6 +4,8 @@
 //! scene's geometry rest when the stream's shape does not fit the scene; passages are still made.
 
 mod events;
+mod incidents;
+pub mod recording;
 mod trajectory;
 mod vehicle;
 
@@ -16,11 +18,12 @@ use stopline_types::{
 };
 
 use crate::law::Catalogue;
-use crate::rules::{self, Context, History};
+use crate::rules::{self, Context, History, Point};
 use crate::scene::{Guard, GuardMemory, Scene, ViewFault};
 use crate::signal::{ControllerReading, PhaseLog, Signals};
 use crate::track::{RiderMerger, Tracker};
 use events::Judge;
+use incidents::Incidents;
 use vehicle::Vehicle;
 
 /// A pause in the media longer than this ends all tracks, seconds.
@@ -36,6 +39,12 @@ const SAME_IOU: f32 = 0.5;
 /// Or two tracks that lay in one another in most of the frames they share within this time.
 const TOGETHER_S: f64 = 1.5;
 const TOGETHER: f32 = 0.6;
+/// Or, of a vehicle that stands, a track that begins this soon after the accused one was lost and this near to where it
+/// was, metres. Of moving ones that cannot be said: in dense traffic the next rider begins there too.
+const AGAIN_S: f64 = 10.0;
+const AGAIN_EARLY_S: f64 = 0.5;
+const AGAIN_M: f64 = 1.5;
+const STANDING: [RuleKind; 3] = [RuleKind::StopLine, RuleKind::NoStopping, RuleKind::NoParking];
 /// A track not seen for longer than this is not shown live, seconds.
 const SHOWN_S: f64 = 0.5;
 
@@ -56,6 +65,7 @@ pub struct Analyzer {
     guard: Option<Guard>,
     frames: VecDeque<f64>,
     recent: VecDeque<Recent>,
+    incidents: Incidents,
     source: Option<Source>,
     /// When the last frame was taken.
     frames_utc: Option<UtcUs>,
@@ -69,6 +79,18 @@ struct Recent {
     act_s: f64,
     /// Pixels of the stream's frame.
     bbox: BoxPx,
+    /// Where its track was last seen, once it has ended.
+    lost: Option<Point>,
+}
+
+impl Recent {
+    /// Whether a track begins where and when this one was lost: the same standing vehicle, seen again.
+    fn goes_on_as(&self, history: &History, alive: Option<&History>) -> bool {
+        let lost = self.lost.or(alive.and_then(|h| h.last().copied()));
+        let (Some(lost), Some(first)) = (lost, history.first()) else { return false };
+        let gap = first.t_s - lost.t_s;
+        history.track != self.track && (-AGAIN_EARLY_S..=AGAIN_S).contains(&gap) && lost.distance_m(first) <= AGAIN_M
+    }
 }
 
 /// The stream the frames come from.
@@ -148,6 +170,7 @@ impl Analyzer {
             guard,
             frames: VecDeque::new(),
             recent: VecDeque::new(),
+            incidents: Incidents::default(),
             source: None,
             frames_utc: None,
         }
@@ -203,9 +226,19 @@ impl Analyzer {
         }
         for track in step.ended {
             self.ask(track, t_s, true, &mut events);
-            ended.extend(self.vehicles.remove(&track));
+            let vehicle = self.vehicles.remove(&track);
+            let lost = vehicle.as_ref().and_then(|v| v.history.last().copied());
+            for recent in self.recent.iter_mut().filter(|recent| recent.track == track) {
+                recent.lost = lost;
+            }
+            ended.extend(vehicle);
         }
         events.extend(ended.iter().filter_map(|vehicle| self.judge().passage(vehicle)).map(Event::Passage));
+        if source.misfit.is_none() {
+            let tracks = self.vehicles.values().filter(|v| v.confirmed).map(|v| &v.history);
+            let found = self.incidents.look(&self.camera, &self.scene, tracks, t_s, frame.time);
+            events.extend(found.into_iter().map(Event::Incident));
+        }
         in_order(&mut events);
         events
     }
@@ -221,6 +254,7 @@ impl Analyzer {
         events.extend(vehicles.values().filter_map(|vehicle| self.judge().passage(vehicle)).map(Event::Passage));
         self.frames.clear();
         self.recent.clear();
+        self.incidents = Incidents::default();
         self.signals.restart();
         in_order(&mut events);
         events
@@ -312,12 +346,12 @@ impl Analyzer {
         let Some(vehicle) = self.vehicles.get(&track) else { return };
         let context =
             Context { scene: &self.scene, phases: self.signals.phases(), history: &vehicle.history, now_s, ended };
-        let matches = rules::ask(context, |rule| vehicle.done.contains(&rule));
+        let matches = rules::ask(context, |rule| vehicle.done.get(&rule).copied());
         for matched in matches {
             let rule = matched.rule;
             let made = self.vehicles.get(&track).and_then(|vehicle| self.judge().violation(vehicle, &matched));
             if let Some(vehicle) = self.vehicles.get_mut(&track) {
-                vehicle.done.insert(rule);
+                vehicle.done.insert(rule, matched.act_s);
             }
             let Some(mut violation) = made else { continue };
             // Decided now, but it happened while the view was not right.
@@ -335,12 +369,14 @@ impl Analyzer {
                 earlier.rule == rule
                     && ((near < SAME_S && earlier.bbox.iou(&violation.bbox) > SAME_IOU)
                         || (near < TOGETHER_S
-                            && history.zip(other).is_some_and(|(a, b)| go_together(a, b, matched.act_s))))
+                            && history.zip(other).is_some_and(|(a, b)| go_together(a, b, matched.act_s)))
+                        || (STANDING.contains(&rule)
+                            && history.is_some_and(|history| earlier.goes_on_as(history, other))))
             };
             if self.recent.iter().any(same) {
                 continue;
             }
-            self.recent.push_back(Recent { rule, track, act_s: matched.act_s, bbox: violation.bbox });
+            self.recent.push_back(Recent { rule, track, act_s: matched.act_s, bbox: violation.bbox, lost: None });
             if self.recent.len() > RECENT_KEPT {
                 self.recent.pop_front();
             }

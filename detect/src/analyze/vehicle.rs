@@ -1,6 +1,6 @@
 //! What is remembered of one track.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use stopline_types::{BoxPx, CaptureTime, RuleKind, VehicleClass};
 
@@ -33,7 +33,8 @@ pub(super) struct Best {
 #[derive(Debug)]
 pub(super) struct Vehicle {
     pub(super) history: History,
-    pub(super) done: BTreeSet<RuleKind>,
+    /// Rules that matched, and when the act was.
+    pub(super) done: BTreeMap<RuleKind, f64>,
     pub(super) confirmed: bool,
     pub(super) frames: u32,
     pub(super) best: Option<Best>,
@@ -49,7 +50,7 @@ impl Vehicle {
     pub(super) fn new(track: u64, class: VehicleClass) -> Self {
         Self {
             history: History::new(track, class),
-            done: BTreeSet::new(),
+            done: BTreeMap::new(),
             confirmed: false,
             frames: 0,
             best: None,
@@ -87,6 +88,7 @@ impl Vehicle {
         self.votes.moved(dt, pace, lane.is_some());
         let judged = self.votes.judge();
         (self.history.class, self.history.guessed) = (judged.class, judged.guessed);
+        self.history.class_share = judged.share;
         if let Some(lane) = lane {
             self.lane_s.resize(scene.lanes.len(), 0.0);
             self.lane_s[lane] += dt;

@@ -1,6 +1,6 @@
 //! The ground plane: pixels to metres and back, with what the fit is worth.
 
-use super::geometry::{Point2, length, sub};
+use super::geometry::{self, Point2, length, sub};
 use super::homography::{Homography, HomographyError};
 use super::lens::Lens;
 
@@ -27,6 +27,8 @@ pub struct Ground {
     /// For each point its distance from where the fit of all others puts it, metres. `None` for a point without which
     /// the others fix no plane; with four points that is every one, and nothing checks them.
     pub left_out_m: Vec<Option<f64>>,
+    /// 1 where a right turn is clockwise in the ground's axes as in a picture's (y down), -1 where they are mirrored.
+    pub right: f64,
 }
 
 impl Ground {
@@ -43,7 +45,11 @@ impl Ground {
             let at = Homography::fit(&others).ok()?.apply(pairs[i].0);
             Some(at.map_or(f64::INFINITY, |at| length(sub(at, pairs[i].1))))
         };
+        let at = geometry::centroid(&pairs.iter().map(|(px, _)| *px).collect::<Vec<_>>());
+        let step = |by: Point2| Some(sub(to_m.apply([at[0] + by[0], at[1] + by[1]])?, to_m.apply(at)?));
+        let right = step([1.0, 0.0]).zip(step([0.0, 1.0])).map_or(1.0, |(x, y)| geometry::cross(x, y).signum());
         Ok(Self {
+            right,
             error_m: to_m.rms(&pairs),
             error_px: to_px.rms(&back),
             left_out_m: (0..pairs.len()).map(left_out).collect(),

@@ -9,6 +9,7 @@ pub mod geometry;
 mod ground;
 mod guard;
 mod homography;
+mod hours;
 mod lens;
 pub mod preview;
 mod region;
@@ -17,19 +18,22 @@ mod rule_config;
 
 pub use config::{
     GroundConfig, GroundPointConfig, LampLayout, LaneConfig, LimitsConfig, RegionConfig, SceneConfig, SignalConfig,
-    StopLineConfig, ZoneConfig, ZoneKind,
+    SolidLineConfig, StopLineConfig, Turn, TurnConfig, TurnOnRedConfig, ZoneConfig, ZoneKind,
 };
 pub use ground::Ground;
 pub use guard::{Guard, GuardMemory, ViewFault};
 pub use homography::{Homography, HomographyError};
+pub use hours::Hours;
 pub use lens::{Lens, LensConfig};
 pub use resolve::SceneError;
 pub use rule_config::{
-    NoStoppingConfig, RedLightConfig, RulesConfig, SpeedConfig, StopLineRuleConfig, WrongLaneConfig, WrongWayConfig,
+    CertificateConfig, DrivesInConfig, IncidentsConfig, NoStoppingConfig, RedLightConfig, RulesConfig,
+    SolidLineConfig as SolidLineRuleConfig, SpeedConfig, StopLineRuleConfig, TurnRuleConfig, UnbuiltConfig,
+    WrongLaneConfig, WrongWayConfig,
 };
 
 use geometry::{DirectedLine, Point2};
-use stopline_types::{BoxPx, SizePx, VehicleClass};
+use stopline_types::{BoxPx, SizePx, UtcUs, VehicleClass};
 
 /// How far the shape of a stream may differ from `frame_px` before its scene no longer fits.
 pub const ASPECT_TOLERANCE: f64 = 0.02;
@@ -45,6 +49,10 @@ pub struct Scene {
     pub stop_lines: Vec<StopLine>,
     /// Zones in the order of the file.
     pub zones: Vec<Zone>,
+    /// Solid lines in the order of the file.
+    pub solid_lines: Vec<SolidLine>,
+    /// Forbidden turns in the order of the file.
+    pub turns: Vec<ForbiddenTurn>,
     /// Signal heads in the order of the file, which is also the order of [`Scene::crop_requests`].
     pub signals: Vec<SignalHead>,
     /// The ground plane, if the camera is calibrated.
@@ -70,6 +78,8 @@ pub struct Lane {
     pub direction_ground: Option<Point2>,
     /// Classes that may use it; `None`: all.
     pub classes: Option<Vec<VehicleClass>>,
+    /// When `classes` holds; `None`: always.
+    pub hours: Option<Hours>,
     /// Speed limits by class.
     pub limits: LimitsConfig,
 }
@@ -87,6 +97,49 @@ pub struct StopLine {
     pub beyond: Option<Beyond>,
     /// The head that governs it: an index into [`Scene::signals`].
     pub signal: usize,
+    /// Turns allowed on red.
+    pub turns_on_red: Vec<TurnOnRed>,
+}
+
+/// A turn allowed on red.
+#[derive(Debug, Clone)]
+pub struct TurnOnRed {
+    /// Which.
+    pub turn: Turn,
+    /// For whom; `None`: all classes.
+    pub classes: Option<Vec<VehicleClass>>,
+    /// Where it leads, pixels; `None`: told by the change of heading.
+    pub exit: Option<Vec<Point2>>,
+}
+
+/// A line that may not be crossed.
+#[derive(Debug, Clone)]
+pub struct SolidLine {
+    /// Its name.
+    pub name: String,
+    /// In pixels.
+    pub line: DirectedLine,
+    /// On the ground, metres, if calibrated.
+    pub line_ground: Option<DirectedLine>,
+    /// Classes that may cross it.
+    pub crossing_allowed: Vec<VehicleClass>,
+}
+
+/// A forbidden turn.
+#[derive(Debug, Clone)]
+pub struct ForbiddenTurn {
+    /// Its name.
+    pub name: String,
+    /// What is forbidden.
+    pub turn: Turn,
+    /// Lanes it is forbidden from: indexes into [`Scene::lanes`].
+    pub from: Vec<usize>,
+    /// Where it leads, pixels; `None`: told by the change of heading alone.
+    pub exit: Option<Vec<Point2>>,
+    /// For whom; `None`: all classes.
+    pub classes: Option<Vec<VehicleClass>>,
+    /// When; `None`: always.
+    pub hours: Option<Hours>,
 }
 
 /// The line behind a stop line after which a vehicle counts as gone on.
@@ -107,8 +160,34 @@ pub struct Zone {
     pub kind: ZoneKind,
     /// Its border, pixels.
     pub polygon: Vec<Point2>,
-    /// Standing longer than this is an offence, seconds.
+    /// Standing longer than this is an offence, seconds; endless for zones that forbid no standing.
     pub dwell_s: f64,
+    /// For whom; `None`: all classes.
+    pub classes: Option<Vec<VehicleClass>>,
+    /// When; `None`: always.
+    pub hours: Option<Hours>,
+}
+
+impl Zone {
+    /// Whether it forbids something to a class at an instant. Pedestrians are no vehicles.
+    #[must_use]
+    pub fn concerns(&self, class: VehicleClass, utc: UtcUs) -> bool {
+        concerns(self.classes.as_deref(), self.hours.as_ref(), class, utc)
+    }
+}
+
+impl ForbiddenTurn {
+    /// Whether it is forbidden to a class at an instant.
+    #[must_use]
+    pub fn concerns(&self, class: VehicleClass, utc: UtcUs) -> bool {
+        concerns(self.classes.as_deref(), self.hours.as_ref(), class, utc)
+    }
+}
+
+fn concerns(classes: Option<&[VehicleClass]>, hours: Option<&Hours>, class: VehicleClass, utc: UtcUs) -> bool {
+    class != VehicleClass::Pedestrian
+        && classes.is_none_or(|classes| classes.contains(&class))
+        && hours.is_none_or(|hours| hours.hold(utc))
 }
 
 /// A signal head.
@@ -133,6 +212,8 @@ impl Scene {
             lanes: Vec::new(),
             stop_lines: Vec::new(),
             zones: Vec::new(),
+            solid_lines: Vec::new(),
+            turns: Vec::new(),
             signals: Vec::new(),
             ground: None,
             rules: RulesConfig::default(),

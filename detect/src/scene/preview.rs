@@ -14,6 +14,7 @@ const LANES: [Colour; 6] =
 const STOP_LINE: Colour = [50, 50, 255];
 const BEYOND: Colour = [0, 140, 255];
 const ZONE: Colour = [220, 60, 220];
+const SOLID: Colour = [40, 90, 255];
 const SIGNAL: Colour = [255, 230, 60];
 const GRID: Colour = [255, 255, 255];
 const POINT: Colour = [0, 255, 255];
@@ -37,6 +38,10 @@ pub fn draw(scene: &Scene, picture: &mut BgrImage) -> Result<(), String> {
         canvas.polygon(&zone.polygon, ZONE, 0.25);
         let kind = match zone.kind {
             ZoneKind::NoStopping => format!("no stopping, {} s", zone.dwell_s),
+            ZoneKind::NoParking => format!("no parking, {} s", zone.dwell_s),
+            ZoneKind::NoEntry => "no entry".to_owned(),
+            ZoneKind::EmergencyLane => "emergency lane".to_owned(),
+            ZoneKind::Pavement => "pavement".to_owned(),
         };
         canvas.label(centroid(&zone.polygon), &format!("{}: {kind}", zone.name), ZONE);
     }
@@ -51,6 +56,16 @@ pub fn draw(scene: &Scene, picture: &mut BgrImage) -> Result<(), String> {
         canvas.arrow(middle, stop.line.direction, step * 0.6, STOP_LINE);
         let head = scene.signals.get(stop.signal).map_or("", |head| head.name.as_str());
         canvas.label(stop.line.points()[0], &format!("stop line {}, signal {head}", stop.name), STOP_LINE);
+    }
+    for edge in &scene.solid_lines {
+        canvas.line(edge.line.points(), SOLID, 3);
+        canvas.label(centroid(edge.line.points()), &format!("solid line {}", edge.name), SOLID);
+    }
+    for turn in &scene.turns {
+        if let Some(exit) = &turn.exit {
+            canvas.polygon(exit, ZONE, 0.15);
+            canvas.label(centroid(exit), &format!("{}: forbidden", turn.name), ZONE);
+        }
     }
     for (lane, colour) in scene.lanes.iter().zip(LANES.into_iter().cycle()) {
         let middle = centroid(&lane.polygon);

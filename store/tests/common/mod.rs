@@ -163,6 +163,7 @@ pub fn incident(camera_name: &str, seconds: f64) -> Event {
         utc,
         error_ms: None,
         kind: "queue".into(),
+        lane: None,
         measured: [("length_m".to_owned(), 120.0)].into(),
     })
 }
