@@ -77,6 +77,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: ModelsAction,
     },
+    /// Number plates in pictures.
+    ReadPlates(ReadPlatesArgs),
     /// Users of the pages.
     User {
         #[command(flatten)]
@@ -121,6 +123,19 @@ pub(crate) struct ReplayArgs {
     /// Write a picture of each violation's moment, with its box, into this folder.
     #[arg(long, value_name = "DIR")]
     pub stills: Option<PathBuf>,
+}
+
+/// `read-plates`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReadPlatesArgs {
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// JPEG or PNG: of a road, of one vehicle, or of a plate alone.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// One JSON object a line for every picture, in the order given.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `models`.
@@ -194,6 +209,10 @@ pub(crate) struct BenchArgs {
     /// The clip to work on.
     #[arg(long, value_name = "FILE", default_value = "fixtures/junction/main.mp4")]
     pub clip: PathBuf,
+    /// Measure plate reading instead, on the pictures named in this CSV file (`file,plate`, and `x0,y0,x1,y1` of the plate if
+    /// known) beside it.
+    #[arg(long, value_name = "CSV", conflicts_with = "clip")]
+    pub plates: Option<PathBuf>,
     /// Rounds; figures are medians over them.
     #[arg(long, default_value_t = 3)]
     pub rounds: u32,

@@ -50,6 +50,9 @@ struct Rounds {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Outcome> {
+    if let Some(labels) = &args.plates {
+        return super::bench_plates::run(args, labels);
+    }
     let config = match crate::config::Config::load(&args.config.dir) {
         Ok(config) => config.engine,
         Err(_) => EngineConfig::load(&std::env::temp_dir())?,

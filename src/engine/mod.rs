@@ -1,14 +1,16 @@
 //! The engine: everything started in the order of the data's path and stopped in the same order, so that whatever
 //! is under way reaches the store.
 //!
-//! camera → mailbox → worker (detector, tracker, rules) → [`evidence::Prover`] for violations → [`intake::Intake`] →
-//! spool → shipper → ClickHouse.
+//! camera → mailbox → worker (detector, tracker, rules) → [`plates::PlateDesk`] → [`evidence::Prover`] for violations →
+//! [`intake::Intake`] → spool → shipper → ClickHouse.
 
 pub(crate) mod detection;
 pub(crate) mod evidence;
 mod history;
 pub(crate) mod intake;
 pub(crate) mod lag;
+pub(crate) mod plates;
+pub(crate) mod seat;
 pub(crate) mod stills;
 
 use std::{
@@ -22,6 +24,8 @@ use anyhow::Context as _;
 use evidence::{Prover, ProverThread, Source};
 use intake::{Intake, IntakeThread, OnDurable};
 use lag::Lag;
+use plates::{PlateDesk, PlateDeskThread, PlateJob, PlateReading};
+use seat::Seat;
 use stopline_detect::{
     analyze::Analyzer,
     workers::{Looked, Workers},
@@ -65,7 +69,8 @@ pub(crate) struct Engine {
     cameras: Arc<Vec<Camera>>,
     hub: Arc<Hub>,
     workers: Workers,
-    analyzers: Arc<Analyzers>,
+    seats: Arc<Seats>,
+    desk: Option<(PlateDesk, PlateDeskThread)>,
     prover: Prover,
     prover_thread: ProverThread,
     intake: Intake,
@@ -84,7 +89,7 @@ struct Pages {
     web: stopline_web::Web,
 }
 
-type Analyzers = HashMap<CameraId, Mutex<Analyzer>>;
+type Seats = HashMap<CameraId, Mutex<Seat>>;
 
 /// How the engine ended.
 #[derive(Debug, Clone)]
@@ -106,6 +111,7 @@ impl Engine {
         let engine = &config.engine;
         std::fs::create_dir_all(&engine.data_dir).with_context(|| engine.data_dir.display().to_string())?;
         let detectors = detection::detectors(engine, engine.workers())?;
+        let eye = detection::plate_eye(engine)?;
         let law = detection::law()?;
         let history = History::start(engine).await?;
         history.prepare_tables().await?;
@@ -118,7 +124,8 @@ impl Engine {
         let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
         let hub = Hub::new();
         let limits = engine.ring.limits();
-        let (mut cameras, mut analyzers, mut sources) = (Vec::new(), HashMap::new(), HashMap::new());
+        let (mut cameras, mut seats, mut sources) = (Vec::new(), HashMap::new(), HashMap::new());
+        let mut rings = HashMap::new();
         for camera in config.cameras.iter().cloned() {
             let scene = camera.scene.clone();
             let plan = detection::plan(fit, engine.detector.max_fps, scene.as_deref());
@@ -131,9 +138,10 @@ impl Engine {
                 limits,
                 &tokio::runtime::Handle::current(),
             )?;
+            rings.insert(camera.id.clone(), started.evidence_ring());
             sources.insert(camera.id.clone(), Source { ring: started.evidence_ring(), camera: camera.clone() });
             let analyzer = Analyzer::new(camera.id.clone(), scene, Arc::clone(&law), model.clone());
-            analyzers.insert(camera.id.clone(), Mutex::new(analyzer));
+            seats.insert(camera.id.clone(), Mutex::new(Seat::new(analyzer)));
             cameras.push(started);
         }
         let evidence_dir = engine.data_dir.join("evidence");
@@ -141,13 +149,28 @@ impl Engine {
         let writer = Writer::new(&evidence_dir, signer)?;
         let (prover, prover_thread) = Prover::start(sources, writer, engine.evidence, intake.clone())?;
 
-        let (cameras, analyzers) = (Arc::new(cameras), Arc::new(analyzers));
+        let desk = match eye {
+            Some(eye) => {
+                let (prover, intake) = (prover.clone(), intake.clone());
+                let forward = move |event| route(event, &prover, &intake);
+                Some(PlateDesk::start(PlateReading::new(eye), rings, engine.plate_hold(), forward)?)
+            }
+            None => None,
+        };
+
+        let (cameras, seats) = (Arc::new(cameras), Arc::new(seats));
         let lag = Arc::new(Lag::default());
         let workers = start_workers(
             detectors,
             &hub,
-            &analyzers,
-            Outlets { prover: prover.clone(), intake: intake.clone(), lag: Arc::clone(&lag), hooks },
+            &seats,
+            Outlets {
+                desk: desk.as_ref().map(|(desk, _)| desk.clone()),
+                prover: prover.clone(),
+                intake: intake.clone(),
+                lag: Arc::clone(&lag),
+                hooks,
+            },
         )?;
         let backend = EngineBackend::new(
             history.store.clone(),
@@ -163,7 +186,8 @@ impl Engine {
             cameras,
             hub,
             workers,
-            analyzers,
+            seats,
+            desk,
             prover,
             prover_thread,
             intake,
@@ -204,7 +228,7 @@ impl Engine {
     /// As [`Engine::stop`], but keeps the store open.
     pub(crate) async fn drain(self) -> anyhow::Result<Stopped> {
         let statuses = self.cameras();
-        let Self { workers, analyzers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
+        let Self { workers, seats, desk, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
             self;
         let _already_ended = pages.stop.send(());
         let mut serving = pages.task;
@@ -226,9 +250,14 @@ impl Engine {
         intake.stopping();
         let counts = tokio::task::spawn_blocking(move || {
             let _counts = workers.join();
-            for analyzer in analyzers.values() {
-                let ended = analyzer.lock().unwrap_or_else(PoisonError::into_inner).finish();
-                ended.into_iter().for_each(|event| route(event, &prover, &intake));
+            for seat in seats.values() {
+                let ended = seat.lock().unwrap_or_else(PoisonError::into_inner).finish();
+                let desk = desk.as_ref().map(|(desk, _)| desk);
+                ended.into_iter().for_each(|job| to_desk(job, desk, &prover, &intake));
+            }
+            if let Some((desk, desk_thread)) = desk {
+                drop(desk);
+                desk_thread.join();
             }
             drop(prover);
             prover_thread.join();
@@ -275,6 +304,7 @@ impl Stopped {
 
 /// What workers hand on, and to whom.
 struct Outlets {
+    desk: Option<PlateDesk>,
     prover: Prover,
     intake: Intake,
     lag: Arc<Lag>,
@@ -284,27 +314,40 @@ struct Outlets {
 fn start_workers(
     detectors: Vec<stopline_detect::inference::Detector>,
     hub: &Arc<Hub>,
-    analyzers: &Arc<Analyzers>,
+    seats: &Arc<Seats>,
     outlets: Outlets,
 ) -> std::io::Result<Workers> {
-    let (hub, analyzers) = (Arc::clone(hub), Arc::clone(analyzers));
+    let (hub, seats) = (Arc::clone(hub), Arc::clone(seats));
     // Short waits let a worker notice that the hub closed.
     let take = move |max: usize| hub.take(max, Duration::from_millis(250));
     let observe = move |turn: &Turn, detections| {
         let frame: &stopline_types::Frame = turn.as_ref();
-        let Some(analyzer) = analyzers.get(&frame.camera) else { return Vec::new() };
-        analyzer.lock().unwrap_or_else(PoisonError::into_inner).observe(frame, detections)
+        let Some(seat) = seats.get(&frame.camera) else { return Vec::new() };
+        seat.lock().unwrap_or_else(PoisonError::into_inner).observe(frame, detections)
     };
-    let emit = move |turn: &Turn, events: Vec<Event>, _looked: Looked| {
+    let emit = move |turn: &Turn, jobs: Vec<PlateJob>, _looked: Looked| {
         let frame: &stopline_types::Frame = turn.as_ref();
         let delay = frame.received.map(|at| at.elapsed());
         outlets.lag.note(delay);
         if let Some(told) = &outlets.hooks.on_analysed {
             told(&frame.camera, frame.media_s, delay);
         }
-        events.into_iter().for_each(|event| route(event, &outlets.prover, &outlets.intake));
+        let desk = outlets.desk.as_ref();
+        jobs.into_iter().for_each(|job| to_desk(job, desk, &outlets.prover, &outlets.intake));
     };
     Workers::start(detectors, take, observe, emit)
+}
+
+/// Events of vehicles get their plate first, if plates are read.
+fn to_desk(job: PlateJob, desk: Option<&PlateDesk>, prover: &Prover, intake: &Intake) {
+    match desk.filter(|_| PlateJob::wants_plate(&job.event)) {
+        Some(desk) => {
+            if let Err(event) = desk.put(job) {
+                route(*event, prover, intake);
+            }
+        }
+        None => route(job.event, prover, intake),
+    }
 }
 
 /// Violations get their proof first; everything else goes straight to disk.
