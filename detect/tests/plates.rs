@@ -14,47 +14,7 @@ use stopline_types::{BgrImage, BoxPx, PlateColour, PlateKind, SizePx, VehicleCla
 
 use support::runtime;
 
-const MANIFEST: &str = r#"
-default = "vehicles"
-plates = { locator = "tiny-locator", reader = "tiny-reader" }
-[[model]]
-name = "vehicles"
-file = "tiny.onnx"
-sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
-licence = "none"
-notice = "none"
-source = "none"
-made = "reference/tiny_model.py"
-origin = { script = "none" }
-input = { tensor = "images", size = [32, 32], colour = "bgr", mean = [0, 0, 0], std = [1, 1, 1], place = "top_left", pad = 0, batch = "dynamic" }
-head = { kind = "yolox", strides = [8, 16, 32], classes = 1 }
-confidence = 0.2
-nms = { iou = 0.5 }
-classes = { car = [0] }
-[[model]]
-name = "tiny-locator"
-file = "tiny_locator.onnx"
-sha256 = "e7d9df4ac6c74b39c9cf20cd2f6e24cbd70e5bc7daa0daa39f88c74a44937f60"
-licence = "none"
-notice = "none"
-source = "none"
-made = "reference/tiny_plates.py"
-origin = { repository = "detect/tests/tiny_locator.onnx" }
-input = { tensor = "image", size = [64, 64], colour = "rgb", mean = [0, 0, 0], std = [255, 255, 255], place = "centre", pad = 114, batch = "dynamic" }
-head = { kind = "plate_locator", stride = 8 }
-nms = { iou = 0.4 }
-[[model]]
-name = "tiny-reader"
-file = "tiny_reader.onnx"
-sha256 = "042c30f9419b7bc5fec4821596f8e1b269feef59f9dc3683804e9f0d0fad9477"
-licence = "none"
-notice = "none"
-source = "none"
-made = "reference/tiny_plates.py"
-origin = { repository = "detect/tests/tiny_reader.onnx" }
-input = { tensor = "plates", size = [96, 48], colour = "grey", mean = [0, 0, 0], std = [255, 255, 255], place = "stretch", pad = 0, batch = "dynamic" }
-head = { kind = "plate_reader", alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", slots = 10, margin = 0.05, sure_above = 0.9, lines = true }
-"#;
+const MANIFEST: &str = include_str!("tiny_plates.toml");
 
 fn model(text: &str, name: &str) -> VerifiedModel {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");

@@ -140,7 +140,9 @@ fn table(figures: &Figures) -> String {
     let share = |count: usize, of: usize| format!("{count} of {of} ({:.1} %)", 100.0 * count as f64 / of.max(1) as f64);
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY);
-    let mut row = |name: &str, value: String| drop(table.add_row([name.to_owned(), value]));
+    let mut row = |name: &str, value: String| {
+        table.add_row([name.to_owned(), value]);
+    };
     row("pictures", format!("{} of {}", figures.pictures, figures.labels));
     row("models", figures.model.clone());
     row("exact", share(figures.exact, figures.pictures));
@@ -162,7 +164,8 @@ mod tests {
 
     #[test]
     fn rows_are_read_and_faults_named() {
-        let labels = rows("file,plate,x0,y0,x1,y1\na.jpg,59S106865,1,2,11,7\n\nb.jpg,30A12345,,,,\n").expect("two rows");
+        let labels =
+            rows("file,plate,x0,y0,x1,y1\na.jpg,59S106865,1,2,11,7\n\nb.jpg,30A12345,,,,\n").expect("two rows");
         assert_eq!((labels.len(), labels[0].bbox()), (2, Some(BoxPx::from([1.0, 2.0, 10.0, 5.0]))));
         assert_eq!(labels[1].plate, "30A12345");
         let error = rows("file,text\na.jpg,x\n").map(|_| ()).expect_err("no plate column");
@@ -171,9 +174,13 @@ mod tests {
 
     #[test]
     fn one_character_apart() {
-        for (a, b, expected) in
-            [("ABC", "ABC", true), ("ABC", "ABD", true), ("ABC", "AC", true), ("ABC", "CBA", false), ("AB", "ABCD", false)]
-        {
+        for (a, b, expected) in [
+            ("ABC", "ABC", true),
+            ("ABC", "ABD", true),
+            ("ABC", "AC", true),
+            ("ABC", "CBA", false),
+            ("AB", "ABCD", false),
+        ] {
             assert_eq!((one_apart(a, b), one_apart(b, a)), (expected, expected), "{a} {b}");
         }
     }

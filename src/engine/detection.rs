@@ -41,7 +41,8 @@ pub(crate) fn detectors(config: &EngineConfig, count: usize) -> anyhow::Result<V
 pub(crate) fn plate_eye(config: &EngineConfig) -> anyhow::Result<Option<PlateEye>> {
     let manifest = manifest()?;
     let Some(models) = manifest.plates().filter(|_| config.plates.read) else { return Ok(None) };
-    let locate = |name: &str| Ok::<_, anyhow::Error>(manifest.get(name)?.locate(std::slice::from_ref(&config.models_dir))?);
+    let locate =
+        |name: &str| Ok::<_, anyhow::Error>(manifest.get(name)?.locate(std::slice::from_ref(&config.models_dir))?);
     let runtime = Runtime::load(&config.onnxruntime)?;
     let locator = PlateLocator::new(&runtime, &locate(&models.locator)?)?;
     let reader = PlateReader::new(&runtime, &locate(&models.reader)?)?;

@@ -228,8 +228,9 @@ impl Engine {
     /// As [`Engine::stop`], but keeps the store open.
     pub(crate) async fn drain(self) -> anyhow::Result<Stopped> {
         let statuses = self.cameras();
-        let Self { workers, seats, desk, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
-            self;
+        let Self {
+            workers, seats, desk, prover, prover_thread, intake, intake_thread, shipper, history, pages, ..
+        } = self;
         let _already_ended = pages.stop.send(());
         let mut serving = pages.task;
         if tokio::time::timeout(PAGES_END, &mut serving).await.is_err() {

@@ -31,6 +31,8 @@ const LATE: Duration = Duration::from_secs(12);
 const PACKETS_WITHIN: Duration = Duration::from_secs(3);
 /// Events looked for so often, so that tracks that end together share a decoded group of pictures.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A passage waits at least so long for others to share with.
+const GATHER: Duration = Duration::from_millis(500);
 /// Tracks read in one go.
 const BATCH: usize = 12;
 /// Looks at a track with few, some and many events waiting.
@@ -376,7 +378,7 @@ impl<F: Fn(Event)> Desk<F> {
         let ring = self.rings.get(camera);
         let there = newest.is_none_or(|newest| ring.is_none_or(|ring| ring.covers(newest)));
         if job.is_passage() {
-            return there || waited >= PACKETS_WITHIN;
+            return (there && waited >= GATHER) || waited >= PACKETS_WITHIN;
         }
         let track_ended = ended.contains(&(camera.clone(), job.track())) || self.reading.knows(camera, job.track());
         (there && track_ended) || waited >= self.hold
@@ -454,3 +456,7 @@ impl ReplayPlates {
         &self.reading.counts
     }
 }
+
+#[cfg(test)]
+#[path = "plates_tests.rs"]
+mod tests;

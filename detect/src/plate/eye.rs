@@ -9,7 +9,7 @@ use super::{
     vote::{self, Look},
     warp,
 };
-use crate::inference::{InferenceError, LocatedPlate, PlateLocator, PlateReader};
+use crate::inference::{CharacterOdds, InferenceError, LocatedPlate, PlateLocator, PlateReader, RawRead};
 
 /// A plate of this height, pixels, counts once; smaller ones less, larger ones up to twice.
 const USUAL_HEIGHT_PX: f32 = 24.0;
@@ -21,6 +21,24 @@ const LEAST_HEIGHT_PX: f32 = 6.0;
 const PLATE_PICTURE: SizePx = SizePx { w: 400, h: 200 };
 /// Share of a picture that a plate fills when the picture is the plate's own.
 const FILLS: f32 = 0.5;
+/// In a picture this narrow a plate that fills less would be too small to be read: what was found may be a part of it.
+const NARROW_PX: u32 = 160;
+/// What a text of no kind is worth beside one of a kind.
+const OF_NO_KIND: f64 = 0.1;
+
+/// A small plate is read as if it lay a little otherwise as well, for a pixel this way or that changes much of it: how far
+/// left, top, right and bottom edge move inwards, share of the plate.
+const VIEWS: [[f32; 4]; 5] = [
+    [0.0, 0.0, 0.0, 0.0],
+    [0.03, 0.03, -0.02, -0.02],
+    [-0.02, 0.03, 0.03, -0.02],
+    [0.03, -0.02, -0.02, 0.03],
+    [-0.02, -0.02, 0.03, 0.03],
+];
+/// Plates at least so high are read once.
+const LARGE_PX: f32 = 40.0;
+/// Odds below this count as this when views are averaged.
+const LEAST_ODDS: f32 = 1e-6;
 
 /// A plate found in a picture, and what was read of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,14 +119,17 @@ impl PlateEye {
             return Ok(None);
         }
         let fills = |plate: &PlateFound| plate.bbox.area() >= FILLS * (size.w * size.h) as f32;
-        if found.iter().any(|plate| !fills(plate)) {
+        if size.w > NARROW_PX && found.iter().any(|plate| !fills(plate)) {
             return Ok(None);
         }
         let bbox = BoxPx::from([0.0, 0.0, size.w as f32, size.h as f32]);
         let whole = LocatedPlate { score: 1.0, bbox, corners: warp::whole(size) };
         let own = self.read_with(&[picture], vec![vec![whole]], 0.0)?.pop().and_then(|mut plates| plates.pop());
-        let better = |own: &PlateFound| found.iter().all(|plate| plate.look.confidence() <= own.look.confidence());
-        Ok(own.filter(better))
+        let worth = |plate: &PlateFound| {
+            let of_a_kind = !self.grammar.kinds(&plate.look.text()).is_empty();
+            plate.look.confidence() * if of_a_kind { 1.0 } else { OF_NO_KIND }
+        };
+        Ok(own.filter(|own| found.iter().all(|plate| worth(plate) <= worth(own))))
     }
 
     /// The answer of several looks at the plate of one vehicle.
@@ -134,32 +155,62 @@ impl PlateEye {
         margin: f32,
     ) -> Result<Vec<Vec<PlateFound>>, InferenceError> {
         let size = self.reader.input();
-        let mut patches = Vec::new();
-        let mut plates = Vec::new();
+        let (mut patches, mut plates) = (Vec::new(), Vec::new());
         for (picture, located) in located.into_iter().enumerate() {
             for plate in located {
-                let high_enough = warp::sides(&plate.corners).1 >= LEAST_HEIGHT_PX;
-                let patch = warp::grey(pictures[picture], &plate.corners, margin, size).filter(|_| high_enough);
-                if let Some(patch) = patch {
-                    patches.push(patch);
-                    plates.push((picture, plate));
+                let height = warp::sides(&plate.corners).1;
+                if height < LEAST_HEIGHT_PX {
+                    continue;
+                }
+                let views = if height >= LARGE_PX { &VIEWS[..1] } else { &VIEWS[..] };
+                let first = patches.len();
+                patches.extend(views.iter().filter_map(|view| {
+                    warp::grey(pictures[picture], &moved_edges(&plate.corners, *view), margin, size)
+                }));
+                if patches.len() > first {
+                    plates.push((picture, plate, first..patches.len()));
                 }
             }
         }
         let reads = self.reader.read(&patches)?;
         let mut found = vec![Vec::new(); pictures.len()];
-        for (((picture, plate), patch), read) in plates.into_iter().zip(&patches).zip(reads) {
+        for (picture, plate, views) in plates {
             let look = Look {
-                odds: read.odds,
-                lines: read.lines,
+                odds: averaged(&reads[views.clone()]),
+                lines: reads[views.start].lines,
                 colour: colour::of_plate(pictures[picture], &plate.corners),
-                weight: weight(&plate.corners, patch, size),
+                weight: weight(&plate.corners, &patches[views.start], size),
                 seen: None,
             };
             found[picture].push(PlateFound { score: plate.score, bbox: plate.bbox, corners: plate.corners, look });
         }
         Ok(found)
     }
+}
+
+/// The corners with each edge moved inwards.
+fn moved_edges(corners: &[PointPx; 4], [left, top, right, bottom]: [f32; 4]) -> [PointPx; 4] {
+    let [tl, tr, br, bl] = *corners;
+    let between = |a: PointPx, b: PointPx, at: f32| PointPx { x: a.x + (b.x - a.x) * at, y: a.y + (b.y - a.y) * at };
+    let at = |u: f32, v: f32| between(between(tl, tr, u), between(bl, br, u), v);
+    [at(left, top), at(1.0 - right, top), at(1.0 - right, 1.0 - bottom), at(left, 1.0 - bottom)]
+}
+
+/// The geometric mean of several views of one plate.
+fn averaged(reads: &[RawRead]) -> Vec<CharacterOdds> {
+    if let [only] = reads {
+        return only.odds.clone();
+    }
+    let places = reads.first().map_or(0, |read| read.odds.len());
+    let mean = |place: usize| {
+        let log = |class: usize| {
+            reads.iter().map(|read| read.odds[place].0[class].max(LEAST_ODDS).ln()).sum::<f32>() / reads.len() as f32
+        };
+        let powers: [f32; 37] = std::array::from_fn(|class| log(class).exp());
+        let sum: f32 = powers.iter().sum();
+        CharacterOdds(powers.map(|p| p / sum))
+    };
+    (0..places).map(mean).collect()
 }
 
 /// What a picture of a plate is worth: its size, and how steep its edges are for its contrast.

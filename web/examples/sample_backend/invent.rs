@@ -4,9 +4,9 @@ use std::{error::Error, fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 use stopline_types::{
-    BoxPx, CameraCounters, CameraId, CameraState, CameraStatus, CaptureTime, EventId, LegalRef, Passage, PlateAlternative, PlateRead,
-    Quantities, Review, RuleKind, SignalState, TimeSource, UtcUs, VehicleClass, Verdict, Versions, Violation,
-    event::Moment,
+    BoxPx, CameraCounters, CameraId, CameraState, CameraStatus, CaptureTime, EventId, LegalRef, Passage,
+    PlateAlternative, PlateRead, Quantities, Review, RuleKind, SignalState, TimeSource, UtcUs, VehicleClass, Verdict,
+    Versions, Violation, event::Moment,
 };
 use stopline_web::CameraImage;
 

@@ -22,7 +22,7 @@ const MOST_PLATES: usize = 64;
 pub struct LocatedPlate {
     /// How sure the model is, 0 to 1.
     pub score: f32,
-    /// Upright, in pixels of the picture and cut at its edges.
+    /// Upright around the corners, in pixels of the picture and cut at its edges.
     pub bbox: BoxPx,
     /// Top left, top right, bottom right, bottom left, in pixels of the picture; may lie outside of it.
     pub corners: [PointPx; 4],
@@ -163,10 +163,15 @@ fn decode(
         }
         let at = |plane: usize| map[plane * cells + cell] * stride;
         let (x, y) = (((cell % columns) as f32 + 0.5) * stride, ((cell / columns) as f32 + 0.5) * stride);
-        let Some(bbox) = placement.to_source(x - at(1), y - at(2), x + at(3), y + at(4)) else { continue };
-        let corners = std::array::from_fn(|corner| {
-            placement.point_to_source(PointPx { x: x + at(5 + 2 * corner), y: y + at(6 + 2 * corner) })
-        });
+        // The corners are what the plate is cut out by; the box of planes 1 to 4 is what the model was trained with beside
+        // them, and says the same less exactly.
+        let corners: [PointPx; 4] =
+            std::array::from_fn(|corner| PointPx { x: x + at(5 + 2 * corner), y: y + at(6 + 2 * corner) });
+        let least = |of: fn(&PointPx) -> f32| corners.iter().map(of).fold(f32::INFINITY, f32::min);
+        let most = |of: fn(&PointPx) -> f32| corners.iter().map(of).fold(f32::NEG_INFINITY, f32::max);
+        let edges = (least(|c| c.x), least(|c| c.y), most(|c| c.x), most(|c| c.y));
+        let Some(bbox) = placement.to_source(edges.0, edges.1, edges.2, edges.3) else { continue };
+        let corners = corners.map(|corner| placement.point_to_source(corner));
         found.push(LocatedPlate { score, bbox, corners });
     }
     found
