@@ -196,6 +196,15 @@ pub(crate) struct ScoreArgs {
     /// Fail (exit 1) when a rule's precision is below this, 0 to 1.
     #[arg(long, value_name = "P")]
     pub min_precision: Option<f64>,
+    /// Fail (exit 1) when less is reached than this file's `[replay]` says (`fixtures/*/floor.toml`).
+    #[arg(long, value_name = "FILE")]
+    pub floor: Option<PathBuf>,
+    /// The clip the events are of, for pictures; with --replay that one.
+    #[arg(long, value_name = "FILE")]
+    pub video: Option<PathBuf>,
+    /// Write a picture of everything missed or made up, and an index.html, into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub misses: Option<PathBuf>,
     /// One JSON object instead of tables.
     #[arg(long)]
     pub json: bool,
@@ -203,19 +212,58 @@ pub(crate) struct ScoreArgs {
 
 /// `bench`.
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub of: Option<BenchOf>,
     #[command(flatten)]
     pub config: ConfigArg,
     /// The clip to work on.
-    #[arg(long, value_name = "FILE", default_value = "fixtures/junction/main.mp4")]
+    #[arg(long, value_name = "FILE", default_value = "fixtures/junction_day/main.mp4")]
     pub clip: PathBuf,
-    /// Measure plate reading instead, on the pictures named in this CSV file (`file,plate`, and `x0,y0,x1,y1` of the plate if
-    /// known) beside it.
-    #[arg(long, value_name = "CSV", conflicts_with = "clip")]
-    pub plates: Option<PathBuf>,
     /// Rounds; figures are medians over them.
     #[arg(long, default_value_t = 3)]
     pub rounds: u32,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What else can be measured.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum BenchOf {
+    /// How many of a rendered clip's road users the vehicle detector finds, by class and height.
+    DetectorRecall(RecallArgs),
+    /// How well and how fast plates are read, on pictures whose plates are known.
+    Plates(BenchPlatesArgs),
+}
+
+/// `bench plates`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchPlatesArgs {
+    /// A CSV file beside the pictures: `file,plate`, and `x0,y0,x1,y1` of the plate where known.
+    #[arg(long, value_name = "CSV")]
+    pub labels: PathBuf,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bench detector-recall`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RecallArgs {
+    /// The rendered clip's truth.json.
+    #[arg(long, value_name = "FILE")]
+    pub truth: PathBuf,
+    /// The clip, main or sub.
+    #[arg(long, value_name = "FILE")]
+    pub video: PathBuf,
+    /// Boxes below this score do not count, 0 to 1.
+    #[arg(long, value_name = "S", default_value_t = 0.35)]
+    pub score: f32,
+    /// Every how many frames one is looked at.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub every: u32,
     /// One JSON object instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -231,15 +279,15 @@ pub(crate) struct DemoArgs {
     /// better given in the environment, where other users of the machine do not see it.
     #[arg(long, value_name = "RTSP_URL", env = "CAMERA", value_delimiter = ' ', hide_env_values = true)]
     pub camera: Vec<String>,
-    /// Stream this clip instead of the built-in one.
+    /// Stream this clip instead of the built-in ones.
     #[arg(long, value_name = "FILE")]
     pub clip: Option<PathBuf>,
     /// A camera file whose scene applies to the clip or camera.
     #[arg(long, value_name = "FILE")]
     pub scene: Option<PathBuf>,
-    /// Simulated cameras.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub cameras: u16,
+    /// Simulated cameras: of each built-in scene at least so many (2), or of your clip (4).
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub cameras: Option<u16>,
     /// Address of the pages.
     #[arg(long, default_value = "127.0.0.1:8420")]
     pub listen: std::net::SocketAddr,

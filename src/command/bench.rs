@@ -13,7 +13,12 @@ use stopline_ingest::{AnalysePlan, RingLimits, replay::FileCamera};
 use stopline_types::{CameraId, Frame};
 
 use super::{say, say_json};
-use crate::{Outcome, cli::BenchArgs, config::EngineConfig, engine::detection};
+use crate::{
+    Outcome,
+    cli::{BenchArgs, BenchOf},
+    config::EngineConfig,
+    engine::detection,
+};
 
 /// Frames that the inference rounds look at.
 const FRAMES: usize = 60;
@@ -50,13 +55,15 @@ struct Rounds {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Outcome> {
-    if let Some(labels) = &args.plates {
-        return super::bench_plates::run(args, labels);
-    }
     let config = match crate::config::Config::load(&args.config.dir) {
         Ok(config) => config.engine,
         Err(_) => EngineConfig::load(&std::env::temp_dir())?,
     };
+    match &args.of {
+        Some(BenchOf::DetectorRecall(recall)) => return super::detector_recall::run(recall, &config),
+        Some(BenchOf::Plates(plates)) => return super::bench_plates::run(plates, &config),
+        None => {}
+    }
     let mut detector = detection::detectors(&config, 1)?.pop().context("no detector")?;
     let mut rounds = Rounds::default();
     for _ in 0..args.rounds.max(1) {
@@ -129,7 +136,7 @@ fn detect(detector: &mut Detector, frames: &[Frame], mut then: Option<&mut Analy
 }
 
 fn analyzer(detector: &Detector) -> anyhow::Result<Analyzer> {
-    let text = include_str!("../../config/examples/junction/cameras/junction.toml");
+    let text = include_str!("../../config/examples/junction_day/cameras/junction_day.toml");
     let file: crate::config::CameraFile = toml::from_str(text).context("the junction's camera file")?;
     let scene = Scene::resolve(&file.scene.context("the junction has no scene")?);
     let scene = scene.map_err(|faults| anyhow::anyhow!("the junction's scene: {faults:?}"))?;

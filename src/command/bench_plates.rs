@@ -1,4 +1,4 @@
-//! `stopline bench --plates LABELS`: how well and how fast plates are read, on pictures whose plates are known.
+//! `stopline bench plates --labels FILE`: how well and how fast plates are read, on pictures whose plates are known.
 
 use std::{path::Path, time::Instant};
 
@@ -11,7 +11,7 @@ use super::{
     read_plates::{self, Plate},
     say, say_json,
 };
-use crate::{Outcome, cli::BenchArgs, config::EngineConfig};
+use crate::{Outcome, cli::BenchPlatesArgs, config::EngineConfig};
 
 /// A located plate shares at least so much with the true one.
 const LOCATED_IOU: f32 = 0.5;
@@ -59,9 +59,9 @@ struct Figures {
     wrong: Vec<(String, String, String)>,
 }
 
-pub(crate) fn run(args: &BenchArgs, labels: &Path) -> anyhow::Result<Outcome> {
-    let config = EngineConfig::load(&args.config.dir)?;
-    let mut eye = read_plates::eye(&config)?;
+pub(crate) fn run(args: &BenchPlatesArgs, config: &EngineConfig) -> anyhow::Result<Outcome> {
+    let labels = &args.labels;
+    let mut eye = read_plates::eye(config)?;
     let text = std::fs::read_to_string(labels).with_context(|| labels.display().to_string())?;
     let folder = labels.parent().unwrap_or(Path::new("."));
     let mut figures =

@@ -28,7 +28,7 @@ fn eye() -> PlateEye {
 
 /// The packets of a clip, the clip's first instant.
 fn ring() -> (Ring, UtcUs) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/junction/sub.mp4");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/junction_day/sub.mp4");
     let plan = AnalysePlan { fit: SizePx { w: 64, h: 64 }, max_fps: 0.5, crops: Vec::new() };
     let limits = RingLimits { seconds: 60.0, bytes: 64 << 20 };
     let mut file = FileCamera::open(&path, camera(), None, plan, limits).expect("the sample");
