@@ -4,7 +4,7 @@
 //! A violation and the passage of the same track say the same plate, for the track is read once: a violation waits a little
 //! for its track to end, and if it does not, the passage that comes later takes over what was read for the violation.
 //!
-//! Bounded: [`WAITING`] events may wait. When there are more, when one waited longer than [`LATE`], or when its packets are
+//! Bounded: twice [`WAITING`] events may wait. When there are more, when one waited longer than [`LATE`], or when its packets are
 //! gone, it goes on without a plate and [`PlateCounts`] says why; no event is lost or held back for its plate. With many
 //! waiting fewer moments of each are read.
 
@@ -23,7 +23,8 @@ use stopline_detect::plate::{PlateEye, PlateFound, PlateMoment, vote::Look};
 use stopline_ingest::{CropRequest, Part, PartWanted, Ring};
 use stopline_types::{BgrImage, BoxPx, CameraId, Event, PlateRead, PlateSeen, UtcUs, VehicleClass};
 
-/// Events that may wait for their plates. When full: an event goes on without, counted `queue_full`.
+/// Events that may wait for their plates, and as many in the channel to them. When full: an event goes on without, counted
+/// `queue_full`.
 const WAITING: usize = 256;
 /// An event is not held back longer than this.
 const LATE: Duration = Duration::from_secs(12);
@@ -31,6 +32,7 @@ const LATE: Duration = Duration::from_secs(12);
 const PACKETS_WITHIN: Duration = Duration::from_secs(3);
 /// Events looked for so often, so that tracks that end together share a decoded group of pictures.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+const FULL_PAUSE: Duration = Duration::from_millis(20);
 /// A passage waits at least so long for others to share with.
 const GATHER: Duration = Duration::from_millis(500);
 /// Tracks read in one go.
@@ -347,18 +349,23 @@ impl<F: Fn(Event)> Desk<F> {
         let mut waiting: Vec<(Instant, PlateJob)> = Vec::new();
         let mut open = true;
         while open || !waiting.is_empty() {
-            match receiver.recv_timeout(LOOK_EVERY) {
-                Ok(job) => {
-                    waiting.push((Instant::now(), job));
-                    // Whoever waits in the channel belongs to the same round.
-                    while waiting.len() < WAITING
-                        && let Ok(job) = receiver.try_recv()
-                    {
+            if waiting.len() < WAITING {
+                match receiver.recv_timeout(LOOK_EVERY) {
+                    Ok(job) => {
                         waiting.push((Instant::now(), job));
+                        // Whoever waits in the channel belongs to the same round.
+                        while waiting.len() < WAITING
+                            && let Ok(job) = receiver.try_recv()
+                        {
+                            waiting.push((Instant::now(), job));
+                        }
                     }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => open = false,
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => open = false,
+            } else {
+                // All wait for packets or for their tracks; the channel fills meanwhile.
+                std::thread::sleep(FULL_PAUSE);
             }
             let looks = LOOKS.iter().find(|(most, _)| waiting.len() <= *most).map_or(1, |(_, looks)| *looks);
             let ended: HashSet<(CameraId, u64)> = waiting
