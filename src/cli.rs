@@ -86,6 +86,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: UserAction,
     },
+    /// A camera's scene: drawn on a frame; its signal heads and its detector on a clip.
+    Scene {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(subcommand)]
+        action: SceneAction,
+    },
     /// Events against ground truth: found, missed, false.
     Score(ScoreArgs),
     /// Figures of this machine: decoded and analysed frames a second, beside what the libraries do alone.
@@ -153,6 +160,72 @@ pub(crate) enum ModelsAction {
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
     },
+}
+
+/// `scene`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum SceneAction {
+    /// Draws lanes, lines, zones, signal heads and the metre grid on a frame. Without --frame or --video the frame is
+    /// taken from the camera.
+    Preview {
+        /// The camera.
+        #[arg(long, value_name = "ID")]
+        camera: String,
+        /// Draw on this picture (PNG or JPEG).
+        #[arg(long, value_name = "IMAGE", conflicts_with = "video")]
+        frame: Option<PathBuf>,
+        /// Draw on a frame of this clip.
+        #[arg(long, value_name = "FILE")]
+        video: Option<PathBuf>,
+        /// Second of the clip.
+        #[arg(long, value_name = "S", default_value_t = 0.0, value_parser = parse_seconds)]
+        at: f64,
+        /// Where to write the picture.
+        #[arg(long, value_name = "PNG", default_value = "scene.png")]
+        out: PathBuf,
+    },
+    /// The phases of the signal heads in a clip; with a truth, the share of frames that are right.
+    Signals {
+        /// The clip.
+        clip: PathBuf,
+        /// The camera whose scene applies.
+        #[arg(long, value_name = "ID")]
+        camera: String,
+        /// A rendered clip's truth.json, or one made by hand.
+        #[arg(long, value_name = "FILE")]
+        truth: Option<PathBuf>,
+        /// JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What the detector finds of a clip's true road users, by class, frame by frame.
+    Recall {
+        /// The clip.
+        clip: PathBuf,
+        /// The camera whose scene applies.
+        #[arg(long, value_name = "ID")]
+        camera: String,
+        /// A rendered clip's truth.json, or one made by hand.
+        #[arg(long, value_name = "FILE")]
+        truth: PathBuf,
+        /// Analyse this part instead of the scene's region: whole, or X,Y,W,H in fractions of the frame.
+        #[arg(long, value_name = "PART")]
+        region: Option<String>,
+        /// Look at every so many frames.
+        #[arg(long, value_name = "N", default_value_t = 5)]
+        every: u64,
+        /// JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl SceneAction {
+    /// The camera it is about.
+    pub(crate) fn camera(&self) -> &str {
+        let (Self::Preview { camera, .. } | Self::Signals { camera, .. } | Self::Recall { camera, .. }) = self;
+        camera
+    }
 }
 
 /// `user`.

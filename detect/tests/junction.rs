@@ -72,6 +72,7 @@ fn frame(t_s: f64, seq: u64, size: SizePx, crops: Vec<Crop>) -> Frame {
         source: size,
         image: BgrImage { size: SizePx { w: 1, h: 1 }, data: vec![0; 3] },
         crops,
+        part: None,
         received: None,
     }
 }

@@ -125,7 +125,7 @@ mod tests {
     }
 
     fn plan(max_fps: f64) -> AnalysePlan {
-        AnalysePlan { fit: SizePx { w: 64, h: 64 }, max_fps, crops: Vec::new() }
+        AnalysePlan { fit: SizePx { w: 64, h: 64 }, max_fps, crops: Vec::new(), region: None }
     }
 
     fn send_all(queue: &PacketQueue, packets: impl IntoIterator<Item = Packet>) {

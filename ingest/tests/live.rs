@@ -114,6 +114,7 @@ fn start(streams: Streams, mailbox: Mailbox) -> Camera {
         fit: SizePx { w: 640, h: 480 },
         max_fps: 25.0,
         crops: vec![CropRequest { x: 0.5, y: 0.5, w: 0.1, h: 0.1 }],
+        region: None,
     };
     let limits = RingLimits { seconds: 10.0, bytes: 32 << 20 };
     Camera::start(gate(), "Gate".into(), streams, plan, mailbox, limits, &tokio::runtime::Handle::current()).unwrap()
@@ -311,7 +312,7 @@ async fn unusual_cameras_are_taken_or_refused_with_the_reason() {
         &clip,
         gate(),
         None,
-        AnalysePlan { fit: SizePx { w: 320, h: 240 }, max_fps: 0.0, crops: Vec::new() },
+        AnalysePlan { fit: SizePx { w: 320, h: 240 }, max_fps: 0.0, crops: Vec::new(), region: None },
         RingLimits { seconds: 1.0, bytes: 1 << 20 },
     )
     .unwrap();

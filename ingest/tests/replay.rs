@@ -31,7 +31,7 @@ fn sample(name: &str) -> PathBuf {
 }
 
 fn plan(max_fps: f64) -> AnalysePlan {
-    AnalysePlan { fit: FIT, max_fps, crops: vec![CropRequest { x: 0.25, y: 0.25, w: 0.125, h: 0.25 }] }
+    AnalysePlan { fit: FIT, max_fps, crops: vec![CropRequest { x: 0.25, y: 0.25, w: 0.125, h: 0.25 }], region: None }
 }
 
 fn open(path: &Path, start: Option<UtcUs>, max_fps: f64) -> Result<FileCamera, ReplayError> {
@@ -209,7 +209,7 @@ fn stills_are_full_size_and_of_the_frame_nearest() {
     assert!(cut.stills(&[start.plus_s(30.0)]).unwrap_err().to_string().contains("is wanted"));
 
     // The same frame as a replay gives, at full size.
-    let plan = AnalysePlan { fit: SizePx { w: 1920, h: 1080 }, max_fps: 0.0, crops: Vec::new() };
+    let plan = AnalysePlan { fit: SizePx { w: 1920, h: 1080 }, max_fps: 0.0, crops: Vec::new(), region: None };
     let limits = RingLimits { seconds: 1.0, bytes: 1 << 20 };
     let camera = CameraId::new("file").unwrap();
     let mut all = FileCamera::open(&sample("main.mp4"), camera, Some(start), plan, limits).unwrap();

@@ -112,7 +112,7 @@ fn rate(work: impl FnOnce() -> anyhow::Result<usize>) -> anyhow::Result<f64> {
 
 fn decode(args: &BenchArgs, detector: &Detector, kept: &mut Vec<Frame>) -> anyhow::Result<usize> {
     // No limit on the rate: every frame of the clip is scaled.
-    let plan = AnalysePlan { fit: detector.input(), max_fps: 1000.0, crops: Vec::new() };
+    let plan = AnalysePlan { fit: detector.input(), max_fps: 1000.0, crops: Vec::new(), region: None };
     let limits = RingLimits { seconds: 20.0, bytes: 64 << 20 };
     let mut file = FileCamera::open(&args.clip, CameraId::new("bench")?, None, plan, limits)?;
     let mut frames = 0;

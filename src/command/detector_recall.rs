@@ -47,7 +47,7 @@ pub(crate) fn run(args: &RecallArgs, config: &EngineConfig) -> anyhow::Result<Ou
     let truth = Truth::load(&args.truth)?;
     anyhow::ensure!(!truth.vehicles.is_empty(), "{}: it does not know the road users", args.truth.display());
     let mut detector = detection::detectors(config, 1)?.pop().context("no detector")?;
-    let plan = AnalysePlan { fit: detector.input(), max_fps: 0.0, crops: Vec::new() };
+    let plan = AnalysePlan { fit: detector.input(), max_fps: 0.0, crops: Vec::new(), region: None };
     let limits = RingLimits { seconds: 1.0, bytes: 1 << 20 };
     let mut file = FileCamera::open(&args.video, CameraId::new("recall")?, None, plan, limits)?;
     let mut figures = Figures {

@@ -10,6 +10,7 @@ pub(crate) mod models;
 pub(crate) mod read_plates;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod scene;
 pub(crate) mod score;
 pub(crate) mod user;
 pub(crate) mod verify;

@@ -19,8 +19,8 @@ use crate::{
     config::{CameraConfig, Config, EvidenceConfig},
     engine::{
         detection, evidence,
+        moments::Moments,
         plates::{PlateJob, PlateReading, ReplayPlates},
-        seat::Seat,
         stills,
     },
 };
@@ -69,7 +69,8 @@ pub(crate) fn replay(
     let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
     let plan = detection::plan(fit, config.engine.detector.max_fps, scene.as_deref());
     let mut source = FileCamera::open(file, camera.id.clone(), args.start, plan, config.engine.ring.limits())?;
-    let mut seat = Seat::new(Analyzer::new(camera.id.clone(), scene, detection::law()?, model));
+    let mut analyzer = Analyzer::new(camera.id.clone(), scene, detection::law()?, model);
+    let mut moments = Moments::default();
     let eye = detection::plate_eye(&config.engine)?;
     let mut plates = eye.map(|eye| ReplayPlates::new(PlateReading::new(eye), config.engine.plate_hold()));
     let mut proofs = Proofs::new(args, camera, config)?;
@@ -93,7 +94,8 @@ pub(crate) fn replay(
         for (frame, detections) in detect_side_by_side(&mut detectors, &group)? {
             frames += 1;
             media_s = frame.media_s;
-            let jobs = seat.observe(frame, detections);
+            let seen = analyzer.observe(frame, detections);
+            let jobs = moments.observed(&analyzer, frame, seen);
             let mut found = match &mut plates {
                 Some(plates) => plates.take(jobs, media_s, &source.ring()),
                 None => events_of(jobs),
@@ -106,7 +108,7 @@ pub(crate) fn replay(
             break;
         }
     }
-    let jobs = seat.finish();
+    let jobs = moments.jobs(analyzer.finish());
     let mut found = match &mut plates {
         Some(plates) => {
             let found = plates.finish(jobs, &source.ring());

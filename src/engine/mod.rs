@@ -4,14 +4,16 @@
 //! camera → mailbox → worker (detector, tracker, rules) → [`plates::PlateDesk`] → [`evidence::Prover`] for violations →
 //! [`intake::Intake`] → spool → shipper → ClickHouse.
 
+mod controller;
 pub(crate) mod detection;
 pub(crate) mod evidence;
 mod history;
 pub(crate) mod intake;
 pub(crate) mod lag;
+pub(crate) mod moments;
 pub(crate) mod plates;
-pub(crate) mod seat;
 pub(crate) mod stills;
+mod view;
 
 use std::{
     collections::HashMap,
@@ -24,8 +26,8 @@ use anyhow::Context as _;
 use evidence::{Prover, ProverThread, Source};
 use intake::{Intake, IntakeThread, OnDurable};
 use lag::Lag;
+use moments::Moments;
 use plates::{PlateDesk, PlateDeskThread, PlateJob, PlateReading};
-use seat::Seat;
 use stopline_detect::{
     analyze::Analyzer,
     workers::{Looked, Workers},
@@ -69,7 +71,8 @@ pub(crate) struct Engine {
     cameras: Arc<Vec<Camera>>,
     hub: Arc<Hub>,
     workers: Workers,
-    seats: Arc<Seats>,
+    analyzers: Arc<Analyzers>,
+    watched: Arc<Watched>,
     desk: Option<(PlateDesk, PlateDeskThread)>,
     prover: Prover,
     prover_thread: ProverThread,
@@ -78,6 +81,9 @@ pub(crate) struct Engine {
     shipper: Arc<Shipper>,
     history: History,
     pages: Pages,
+    views: view::Views,
+    watching: tokio::task::JoinHandle<()>,
+    controllers: controller::Controllers,
     /// Where evidence packages lie.
     pub evidence_dir: std::path::PathBuf,
 }
@@ -89,7 +95,8 @@ struct Pages {
     web: stopline_web::Web,
 }
 
-type Seats = HashMap<CameraId, Mutex<Seat>>;
+pub(crate) type Analyzers = HashMap<CameraId, Mutex<Analyzer>>;
+type Watched = HashMap<CameraId, Mutex<Moments>>;
 
 /// How the engine ended.
 #[derive(Debug, Clone)]
@@ -122,10 +129,11 @@ impl Engine {
         let (intake, intake_thread) = Intake::start(Arc::clone(&spool), on_durable)?;
 
         let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
+        let views = view::Views::new(&engine.data_dir);
         let hub = Hub::new();
         let limits = engine.ring.limits();
-        let (mut cameras, mut seats, mut sources) = (Vec::new(), HashMap::new(), HashMap::new());
-        let mut rings = HashMap::new();
+        let (mut cameras, mut analyzers, mut sources) = (Vec::new(), HashMap::new(), HashMap::new());
+        let (mut rings, mut watched) = (HashMap::new(), HashMap::new());
         for camera in config.cameras.iter().cloned() {
             let scene = camera.scene.clone();
             let plan = detection::plan(fit, engine.detector.max_fps, scene.as_deref());
@@ -140,8 +148,10 @@ impl Engine {
             )?;
             rings.insert(camera.id.clone(), started.evidence_ring());
             sources.insert(camera.id.clone(), Source { ring: started.evidence_ring(), camera: camera.clone() });
-            let analyzer = Analyzer::new(camera.id.clone(), scene, Arc::clone(&law), model.clone());
-            seats.insert(camera.id.clone(), Mutex::new(Seat::new(analyzer)));
+            let mut analyzer = Analyzer::new(camera.id.clone(), scene, Arc::clone(&law), model.clone());
+            views.restore(&camera.id, &mut analyzer);
+            analyzers.insert(camera.id.clone(), Mutex::new(analyzer));
+            watched.insert(camera.id.clone(), Mutex::new(Moments::default()));
             cameras.push(started);
         }
         let evidence_dir = engine.data_dir.join("evidence");
@@ -158,12 +168,19 @@ impl Engine {
             None => None,
         };
 
-        let (cameras, seats) = (Arc::new(cameras), Arc::new(seats));
+        let (cameras, analyzers, watched) = (Arc::new(cameras), Arc::new(analyzers), Arc::new(watched));
+        let watching = tokio::spawn(view::watch(views.clone(), Arc::clone(&analyzers)));
+        let mut controllers = controller::Controllers::default();
+        for camera in &config.cameras {
+            if let Some(controller) = camera.controller.clone() {
+                controllers.ask(&camera.id, controller, Arc::clone(&analyzers))?;
+            }
+        }
         let lag = Arc::new(Lag::default());
         let workers = start_workers(
             detectors,
             &hub,
-            &seats,
+            (&analyzers, &watched),
             Outlets {
                 desk: desk.as_ref().map(|(desk, _)| desk.clone()),
                 prover: prover.clone(),
@@ -175,6 +192,7 @@ impl Engine {
         let backend = EngineBackend::new(
             history.store.clone(),
             Arc::clone(&cameras),
+            Arc::clone(&analyzers),
             evidence_dir.clone(),
             intake.clone(),
             Arc::clone(&spool),
@@ -186,7 +204,8 @@ impl Engine {
             cameras,
             hub,
             workers,
-            seats,
+            analyzers,
+            watched,
             desk,
             prover,
             prover_thread,
@@ -195,6 +214,9 @@ impl Engine {
             shipper,
             history,
             pages,
+            views,
+            watching,
+            controllers,
             evidence_dir,
         })
     }
@@ -211,7 +233,7 @@ impl Engine {
 
     /// How each camera is doing.
     pub(crate) fn cameras(&self) -> Vec<CameraStatus> {
-        self.cameras.iter().map(Camera::status).collect()
+        self.cameras.iter().map(|camera| status(camera, &self.analyzers)).collect()
     }
 
     /// Shipping figures.
@@ -228,9 +250,10 @@ impl Engine {
     /// As [`Engine::stop`], but keeps the store open.
     pub(crate) async fn drain(self) -> anyhow::Result<Stopped> {
         let statuses = self.cameras();
-        let Self {
-            workers, seats, desk, prover, prover_thread, intake, intake_thread, shipper, history, pages, ..
-        } = self;
+        let Self { workers, analyzers, watched, desk, prover, prover_thread, .. } = self;
+        let Self { intake, intake_thread, shipper, history, pages, .. } = self;
+        self.watching.abort();
+        let (views, controllers) = (self.views, self.controllers);
         let _already_ended = pages.stop.send(());
         let mut serving = pages.task;
         if tokio::time::timeout(PAGES_END, &mut serving).await.is_err() {
@@ -250,11 +273,17 @@ impl Engine {
         self.hub.close();
         intake.stopping();
         let counts = tokio::task::spawn_blocking(move || {
+            controllers.stop();
             let _counts = workers.join();
-            for seat in seats.values() {
-                let ended = seat.lock().unwrap_or_else(PoisonError::into_inner).finish();
+            views.save(&analyzers);
+            for (camera, analyzer) in analyzers.iter() {
+                let ended = analyzer.lock().unwrap_or_else(PoisonError::into_inner).finish();
+                let jobs = match watched.get(camera) {
+                    Some(moments) => moments.lock().unwrap_or_else(PoisonError::into_inner).jobs(ended),
+                    None => Vec::new(),
+                };
                 let desk = desk.as_ref().map(|(desk, _)| desk);
-                ended.into_iter().for_each(|job| to_desk(job, desk, &prover, &intake));
+                jobs.into_iter().for_each(|job| to_desk(job, desk, &prover, &intake));
             }
             if let Some((desk, desk_thread)) = desk {
                 drop(desk);
@@ -303,6 +332,13 @@ impl Stopped {
     }
 }
 
+/// How a camera is doing, and whether its rules rest.
+pub(crate) fn status(camera: &Camera, analyzers: &Analyzers) -> CameraStatus {
+    let analyzer = analyzers.get(camera.id());
+    let rules_rest = analyzer.and_then(|a| a.lock().unwrap_or_else(PoisonError::into_inner).suspended());
+    CameraStatus { rules_rest, ..camera.status() }
+}
+
 /// What workers hand on, and to whom.
 struct Outlets {
     desk: Option<PlateDesk>,
@@ -315,16 +351,20 @@ struct Outlets {
 fn start_workers(
     detectors: Vec<stopline_detect::inference::Detector>,
     hub: &Arc<Hub>,
-    seats: &Arc<Seats>,
+    (analyzers, watched): (&Arc<Analyzers>, &Arc<Watched>),
     outlets: Outlets,
 ) -> std::io::Result<Workers> {
-    let (hub, seats) = (Arc::clone(hub), Arc::clone(seats));
+    let (hub, analyzers, watched) = (Arc::clone(hub), Arc::clone(analyzers), Arc::clone(watched));
     // Short waits let a worker notice that the hub closed.
     let take = move |max: usize| hub.take(max, Duration::from_millis(250));
     let observe = move |turn: &Turn, detections| {
         let frame: &stopline_types::Frame = turn.as_ref();
-        let Some(seat) = seats.get(&frame.camera) else { return Vec::new() };
-        seat.lock().unwrap_or_else(PoisonError::into_inner).observe(frame, detections)
+        let Some((analyzer, moments)) = analyzers.get(&frame.camera).zip(watched.get(&frame.camera)) else {
+            return Vec::new();
+        };
+        let mut analyzer = analyzer.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = analyzer.observe(frame, detections);
+        moments.lock().unwrap_or_else(PoisonError::into_inner).observed(&analyzer, frame, events)
     };
     let emit = move |turn: &Turn, jobs: Vec<PlateJob>, _looked: Looked| {
         let frame: &stopline_types::Frame = turn.as_ref();

@@ -109,7 +109,7 @@ impl<'t> Misses<'t> {
     pub(crate) fn write(mut self, video: &Path, dir: &Path) -> anyhow::Result<usize> {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         let open = |fit| {
-            let plan = AnalysePlan { fit, max_fps: 0.0, crops: Vec::new() };
+            let plan = AnalysePlan { fit, max_fps: 0.0, crops: Vec::new(), region: None };
             let limits = RingLimits { seconds: 1.0, bytes: 1 << 20 };
             FileCamera::open(video, CameraId::new("misses")?, None, plan, limits).map_err(anyhow::Error::from)
         };
