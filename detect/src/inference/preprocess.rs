@@ -40,8 +40,8 @@ impl Placement {
     /// A point in the input, in pixels of the source; not clipped.
     pub(super) fn point_to_source(self, at: PointPx) -> PointPx {
         PointPx {
-            x: (at.x - self.left as f32) * (self.source.w as f32 / self.picture.w as f32),
-            y: (at.y - self.top as f32) * (self.source.h as f32 / self.picture.h as f32),
+            x: self.seen.x + (at.x - self.left as f32) * (self.seen.w / self.picture.w as f32),
+            y: self.seen.y + (at.y - self.top as f32) * (self.seen.h / self.picture.h as f32),
         }
     }
 

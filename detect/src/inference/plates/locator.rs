@@ -117,7 +117,8 @@ impl PlateLocator {
                 Place::TopLeft | Place::Centre => picture.size.fit(self.input.size, true),
             };
             let scaled = resized(picture, size);
-            let placement = Placement::new(size, picture.size, self.input.size, self.input.place);
+            let shown = BoxPx::from([0.0, 0.0, picture.size.w as f32, picture.size.h as f32]);
+            let placement = Placement::new(size, shown, self.input.size, self.input.place);
             self.preprocess.write(slot, &mut self.tensor[slot * share..][..share], &scaled, placement);
             scales.push(placement);
         }
@@ -218,7 +219,7 @@ mod tests {
             map[(6 + 2 * corner) * 4 + 1] = dy;
         }
         let input = SizePx { w: 16, h: 16 };
-        let placement = Placement::new(input, SizePx { w: 32, h: 32 }, input, Place::Stretch);
+        let placement = Placement::new(input, BoxPx::from([0.0, 0.0, 32.0, 32.0]), input, Place::Stretch);
         let found = decode(&map, 2, 2, 8, 0.5, placement);
         assert_eq!(found.len(), 1);
         assert!((found[0].score - 0.880_797).abs() < 1e-5);
