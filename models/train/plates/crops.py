@@ -70,7 +70,8 @@ def _small_width(rng, one_line: bool, hard: float) -> float:
 
 
 def draw_crops(rng, hard: float = 1.0, shots: int = 1) -> list:
-    """One plate seen by `shots` cameras: for each the input (48 × 96, 8 bit), its labels, its lines, its width in the stream."""
+    """One plate seen by `shots` cameras: for each the input (48 × 96, 8 bit), its labels, its lines, its width in the stream,
+    and whether it is night."""
     plate, text = draw_plate(rng, 1)
     plate = plate[..., 0]
     return [_shot(plate, text, rng, hard) for _ in range(shots)]
@@ -106,7 +107,7 @@ def _shot(plate: np.ndarray, text, rng, hard: float):
         cv2.fillConvexPoly(canvas, p, float(rng.uniform(0, 0.6)), cv2.LINE_AA)
     white = float(np.percentile(plate, 92))
     picture = shoot(canvas, OVER, (int(size[0]), int(size[1])), white, draw_lens(rng, hard, night), rng)
-    return cut(picture, lo + shift, hi + shift, rng, hard), text.slots(), len(text.lines), pw
+    return cut(picture, lo + shift, hi + shift, rng, hard), text.slots(), len(text.lines), pw, night
 
 
 def _holder(canvas: np.ndarray, target: np.ndarray, rng) -> None:

@@ -17,16 +17,21 @@ SHOTS = 5
 
 
 def draw_shard(seed: int, n: int):
-    """Inputs, labels, lines and widths of one shard."""
+    """One shard's arrays by name."""
     rng = np.random.default_rng([seed, n])
-    inputs, labels, lines, widths = [], [], [], []
-    while len(inputs) < PER_SHARD:
+    crops = []
+    while len(crops) < PER_SHARD:
         # From nearly clean to the street over the first twelve shards, and some easy ones always.
         hard = min(1.0, 0.15 + n / 12) if n < 12 else float(rng.choice([1.0, 0.5], p=[0.8, 0.2]))
-        for x, y, l, w in draw_crops(rng, hard, SHOTS):
-            inputs.append(x), labels.append(y), lines.append(l), widths.append(w)
-    k = PER_SHARD
-    return np.stack(inputs[:k]), np.array(labels[:k], np.uint8), np.array(lines[:k], np.uint8), np.array(widths[:k], np.float32)
+        crops += draw_crops(rng, hard, SHOTS)
+    x, y, lines, widths, night = zip(*crops[:PER_SHARD])
+    return {
+        "x": np.stack(x),
+        "y": np.array(y, np.uint8),
+        "lines": np.array(lines, np.uint8),
+        "widths": np.array(widths, np.float32),
+        "night": np.array(night, bool),
+    }
 
 
 def main() -> None:
@@ -38,9 +43,8 @@ def main() -> None:
         out = folder / f"{n:05d}.npz"
         if out.exists():
             continue
-        x, y, l, w = draw_shard(seed, n)
         part = folder / f".{n:05d}.{os.getpid()}.npz"
-        np.savez(part, x=x, y=y, lines=l, widths=w)
+        np.savez(part, **draw_shard(seed, n))
         part.rename(out)
         print(n, flush=True)
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from .reader_net import Reader
 
-BATCH = 144
+BATCH = 66
 
 
 class Pool:
@@ -104,7 +104,7 @@ def main() -> None:
     plain = [v for v in net.parameters() if v.ndim <= 1]
     optimiser = torch.optim.AdamW([{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}], a.rate)
     pool = Pool(a.pool, a.keep)
-    begin, step, losses, hits, saved = time.time(), 0, [], [], 0.0
+    begin, step, losses, hits, saved = time.time(), 0, [], [], time.time()
     while True:
         done = (time.time() - begin) / (a.minutes * 60)
         if done >= 1:
