@@ -28,16 +28,16 @@ class Lens:
 
 def _exposure(rng, night: bool) -> float:
     k = rng.random() * (0.8 if night else 1.0)
-    if k < 0.17:
-        return rng.uniform(1.0, 1.4)  # blown out
-    if k < 0.27:
-        return rng.uniform(0.15, 0.45)  # in the dark
+    if k < 0.15:
+        return rng.uniform(1.0, 1.3)  # blown out
+    if k < 0.23:
+        return rng.uniform(0.2, 0.45)  # in the dark
     return rng.uniform(0.45, 1.0)
 
 
 def draw_lens(rng, hard: float = 1.0, night: bool = False) -> Lens:
     """A camera for one picture; `hard` 0 is nearly clean, 1 is the street."""
-    motion = rng.exponential(0.8) * hard if rng.random() < 0.3 else 0.0
+    motion = rng.exponential(0.7) * hard if rng.random() < 0.25 else 0.0
     qualities = [int(np.clip(rng.normal(86 - 18 * hard, 15), 20, 97))] if rng.random() < 0.85 else []
     if rng.random() < 0.3:
         qualities.append(int(rng.uniform(55, 97)))
@@ -49,8 +49,9 @@ def draw_lens(rng, hard: float = 1.0, night: bool = False) -> Lens:
         white=_exposure(rng, night),
         haze=rng.normal(0, 0.05),
         gamma=float(np.exp(rng.normal(0, 0.25))),
-        noise=rng.exponential(0.008 + (0.014 if night else 0)) * (0.3 + hard),
-        sharpen=rng.exponential(0.9) if rng.random() < 0.75 else 0.0,
+        # Encoders smooth noise away; what is left of it is rare.
+        noise=rng.exponential(0.010 if night or rng.random() < 0.2 else 0.003) * (0.3 + hard),
+        sharpen=rng.exponential(1.1) if rng.random() < 0.85 else 0.0,
         sharpen_radius=rng.uniform(0.5, 1.3),
         jpeg=qualities,
     )

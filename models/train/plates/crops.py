@@ -12,7 +12,7 @@ OVER = 3
 
 def _surroundings(rng, h: int, w: int) -> np.ndarray:
     """What is behind and around a plate: bodywork, shadow, edges."""
-    base = rng.uniform(0.02, 0.5) if rng.random() < 0.75 else rng.uniform(0.3, 0.95)
+    base = rng.uniform(0.02, 0.4) if rng.random() < 0.82 else rng.uniform(0.3, 0.95)
     im = base + rng.uniform(0, 0.25) * soft_noise(rng, h, w, int(rng.integers(2, 6)))
     for _ in range(rng.poisson(2.0)):
         p = (rng.uniform(-0.1, 1.1, 2) * (w, h)).astype(int)
@@ -32,7 +32,7 @@ def _quad(rng, pw: float, ph: float, hard: float) -> np.ndarray:
     c[:, 1] *= 1 - abs(rng.normal(0, 0.1)) * hard
     c[:, 1] += c[:, 0] * rng.normal(0, 0.07) * (0.4 + hard)
     c[:, 0] += c[:, 1] * rng.normal(0, 0.08) * (0.4 + hard)
-    a = np.deg2rad(rng.normal(0, 2 + 2.5 * hard))
+    a = np.deg2rad(rng.normal(0, 1.5 + 2.0 * hard))
     c = c @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])
     return c + rng.normal(0, 0.012 * (0.3 + hard), (4, 2)) * (pw, ph)
 
@@ -79,9 +79,10 @@ def draw_crops(rng, hard: float = 1.0, shots: int = 1) -> list:
 
 def _shot(plate: np.ndarray, text, rng, hard: float):
     h, w = plate.shape
-    night = rng.random() < 0.2
+    night = rng.random() < 0.15
     pw = _small_width(rng, len(text.lines) == 1, hard)
-    ph = pw * h / w * float(np.exp(rng.normal(0, 0.08)))
+    # Seen from above, plates are lower than they are.
+    ph = pw * h / w * float(np.exp(rng.normal(-0.04, 0.10)))
     quad = _quad(rng, pw, ph, hard)
     lo, hi = quad.min(0), quad.max(0)
     # The canvas holds the box and what a loose crop shows around it; the phase against the pixel grid is random.
@@ -96,7 +97,7 @@ def _shot(plate: np.ndarray, text, rng, hard: float):
     canvas = _surroundings(rng, int(big[1]), int(big[0])).astype(np.float32)
     if night:
         canvas *= np.float32(rng.uniform(0.1, 0.5))  # the sheet throws light back, bodywork does not
-    if rng.random() < 0.55:
+    if rng.random() < 0.6:
         _holder(canvas, target, rng)
     source = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
     matrix = cv2.getPerspectiveTransform(source, target)
@@ -124,6 +125,8 @@ def cut(picture: np.ndarray, lo: np.ndarray, hi: np.ndarray, rng, hard: float) -
     centre = 0.05 if rng.random() < 0.6 else 0.10
     e = rng.normal(centre, 0.03 + 0.025 * hard, 4)
     e = np.clip(e, -0.035, 0.27)
+    if rng.random() < 0.06:
+        e[rng.integers(4)] = -rng.uniform(0.03, 0.08)  # an edge is cut off
     x0, y0 = lo - np.array([bw, bh]) * e[:2]
     x1, y1 = hi + np.array([bw, bh]) * e[2:]
     if rng.random() < 0.5:  # boxes that end on whole pixels

@@ -193,7 +193,7 @@ def draw_plate(rng, channels: int = 1, text: Text | None = None) -> tuple[np.nda
     h, w = mask.shape
     ground, ink = _colours(text.colours, rng, channels)
     alpha = mask.astype(np.float32) / 255
-    if rng.random() < 0.25:  # worn paint
+    if rng.random() < 0.2:  # worn paint
         alpha *= np.clip(1 - rng.uniform(0.1, 0.7) * np.clip(soft_noise(rng, h, w, 9) + rng.uniform(-0.8, 0.4), 0, 1), 0, 1)
     im = ground + alpha[..., None] * (ink - ground)
     im = np.ascontiguousarray(im, np.float32)
@@ -204,7 +204,7 @@ def draw_plate(rng, channels: int = 1, text: Text | None = None) -> tuple[np.nda
         dx, dy = int(round(step * np.cos(angle))), int(round(step * np.sin(angle)))
         slope = relief - np.roll(relief, (dy, dx), (0, 1))
         im += rng.uniform(0.05, 0.5) * slope[..., None]
-    if rng.random() < 0.35:  # dirt: brown dust, thicker in patches
+    if rng.random() < 0.25:  # dirt: brown dust, thicker in patches
         patch = np.clip(soft_noise(rng, h, w, int(rng.integers(3, 12))) * rng.uniform(0.3, 1) + rng.uniform(-0.7, 0.3), 0, 0.85)[..., None]
         dust = np.array([0.36, 0.30, 0.24], np.float32) if channels == 3 else np.array([0.31], np.float32)
         im = im * (1 - patch) + dust * rng.uniform(0.5, 1.3) * patch
