@@ -153,11 +153,13 @@ def main() -> None:
     p.add_argument("--shared", type=Path, default=ROOT.parent / "shared"), p.add_argument("--ppocr", action="store_true")
     p.add_argument("--reader", type=Path), p.add_argument("--locator", type=Path), p.add_argument("--drawn", type=Path, nargs="*")
     a = p.parse_args()
-    plates = tomllib.loads((ROOT / "models/manifest.toml").read_text()).get("plates", {})
+    manifest = tomllib.loads((ROOT / "models/manifest.toml").read_text())
+    entry = {m["name"]: m for m in manifest["model"]}
+    plates = {k: entry[manifest["plates"][k]] for k in ("reader", "locator")}
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    reader = Reader(a.reader or ROOT / "models/plates/reader.onnx", plates.get("reader", {}), options)
-    locator = Locator(a.locator or ROOT / "models/plates/locator.onnx", plates.get("locator", {}), options)
+    reader = Reader(a.reader or ROOT / "models/plates/reader.onnx", plates["reader"]["head"], options)
+    locator = Locator(a.locator or ROOT / "models/plates/locator.onnx", plates["locator"], options)
     speed(reader, locator)
     if a.drawn:
         drawn(a.drawn, reader)

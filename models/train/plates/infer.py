@@ -17,7 +17,7 @@ class Reader:
 
     def __init__(self, path: Path, entry: dict, options: ort.SessionOptions):
         self.session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self.margin = entry.get("margin", 0.06)
+        self.margin = entry.get("margin", 0.05)
         self.sure_above = entry.get("sure_above", 0.9)
 
     def run(self, plates: np.ndarray) -> np.ndarray:
@@ -75,7 +75,7 @@ class Locator:
 
     def __init__(self, path: Path, entry: dict, options: ort.SessionOptions):
         self.session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self.threshold = entry.get("score", 0.3)
+        self.threshold = entry.get("confidence", 0.3)
 
     def find(self, picture: np.ndarray) -> tuple[float, np.ndarray]:
         """Score and corners of the strongest plate of a BGR picture."""

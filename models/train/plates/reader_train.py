@@ -1,6 +1,8 @@
 """Trains the reader on shards that another process may still be drawing.
 
-`python -m plates.reader_train POOL VALIDATION OUT --minutes M [--init FILE]`; exports OUT.onnx at each checkpoint.
+`python -m plates.reader_train POOL VALIDATION OUT --minutes M [--init FILE] [--peer FILE]`; exports OUT.onnx at each checkpoint.
+
+Two trainers on two cores may each name the other's `OUT.raw.pt` as peer: every so many steps each moves to the mean of both.
 """
 
 import argparse
@@ -89,7 +91,7 @@ def export(net: Reader, out: Path) -> None:
 def main() -> None:
     p = argparse.ArgumentParser()
     p.add_argument("pool", type=Path), p.add_argument("validation", type=Path), p.add_argument("out", type=Path)
-    p.add_argument("--minutes", type=float, default=60), p.add_argument("--init", type=Path)
+    p.add_argument("--minutes", type=float, default=60), p.add_argument("--init", type=Path), p.add_argument("--peer", type=Path)
     p.add_argument("--rate", type=float, default=2.5e-3), p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=1), p.add_argument("--keep", type=int, default=250)
     a = p.parse_args()
@@ -104,7 +106,7 @@ def main() -> None:
     plain = [v for v in net.parameters() if v.ndim <= 1]
     optimiser = torch.optim.AdamW([{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}], a.rate)
     pool = Pool(a.pool, a.keep)
-    begin, step, losses, hits, saved = time.time(), 0, [], [], time.time()
+    begin, step, losses, hits, saved, met = time.time(), 0, [], [], time.time(), 0.0
     while True:
         done = (time.time() - begin) / (a.minutes * 60)
         if done >= 1:
@@ -129,12 +131,30 @@ def main() -> None:
             for m, v in zip(mean.state_dict().values(), net.state_dict().values()):
                 m.lerp_(v, 1 - keep) if m.dtype.is_floating_point else m.copy_(v)
         losses.append(loss.item()), hits.append((logits.argmax(-1) == y).all(1).float().mean().item())
+        if a.peer and step % 40 == 0:
+            met = meet(net, a, met)
         if step % 100 == 0:
             print(f"{time.time() - begin:.0f} s step {step} shards {len(pool.shards)} loss {np.mean(losses[-100:]):.3f} exact {np.mean(hits[-100:]):.3f}", flush=True)
         if time.time() - saved > 300:
             saved = time.time()
             checkpoint(mean, net, a)
     checkpoint(mean, net, a)
+
+
+def meet(net: Reader, a, last: float) -> float:
+    """Leaves the weights for the peer and moves to the mean with its newest; gives the age of those."""
+    part = a.out.with_suffix(".raw.part")
+    torch.save(net.state_dict(), part)
+    os.replace(part, a.out.with_suffix(".raw.pt"))
+    if not a.peer.exists() or a.peer.stat().st_mtime <= last:
+        return last
+    last = a.peer.stat().st_mtime
+    theirs = torch.load(a.peer, weights_only=True)
+    with torch.no_grad():
+        for name, v in net.state_dict().items():
+            if v.dtype.is_floating_point:
+                v.lerp_(theirs[name], 0.5)
+    return last
 
 
 def checkpoint(mean, net, a) -> None:

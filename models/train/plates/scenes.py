@@ -163,6 +163,24 @@ def _photo(rng, grounds: Backgrounds, night: bool):
     return im, quads, whites
 
 
+def _close(rng, night: bool):
+    """A plate's own picture, as a detector of plates cuts it out."""
+    plate, text = draw_plate(rng, 3)
+    h, w = plate.shape[:2]
+    pw = CANVAS * rng.uniform(0.72, 0.92)
+    ph = pw * h / w * float(np.exp(rng.normal(-0.04, 0.1)))
+    margin = rng.uniform(0.03, 0.3)
+    im = vehicles.road(rng, int(ph * (1 + 2 * margin) + 0.12 * pw), CANVAS)
+    im *= np.float32(rng.uniform(0.1, 0.5) if night or rng.random() < 0.5 else 1)
+    quads, whites = [], []
+    quad = _quad(rng, im.shape[1] / 2, im.shape[0] / 2, pw, ph)
+    quad = np.clip(quad, 1, (im.shape[1] - 2, im.shape[0] - 2))
+    _holder(im, rng, quad)
+    _paste(im, rng, quad, plate)
+    quads.append(quad), whites.append(float(np.percentile(plate, 92)))
+    return im, quads, whites
+
+
 def _light(im: np.ndarray, rng, night: bool) -> np.ndarray:
     h, w = im.shape[:2]
     if rng.random() < 0.4:
@@ -188,8 +206,10 @@ def draw_scene(rng, grounds: Backgrounds):
         im, quads, whites = _drawn(rng, night)
     elif k < 0.75:
         im, quads, whites = _rendered(rng, grounds, night)
-    else:
+    elif k < 0.9:
         im, quads, whites = _photo(rng, grounds, night)
+    else:
+        im, quads, whites = _close(rng, night)
     for _ in range(rng.poisson(0.5)):  # the camera's name, the time
         h, w = im.shape[:2]
         y = rng.choice([0.06, 0.96]) * h
@@ -198,7 +218,9 @@ def draw_scene(rng, grounds: Backgrounds):
     im = _light(im, rng, night)
     h, w = im.shape[:2]
     native = float(np.exp(rng.uniform(np.log(64), np.log(330))))
-    if quads:  # the smallest plate keeps about 14 pixels
+    if k >= 0.9:
+        native = float(np.exp(rng.uniform(np.log(24), np.log(160))))
+    elif quads:  # the smallest plate keeps about 14 pixels
         narrow = min(np.ptp(q[:, 0]) for q in quads) / max(h, w)
         native = max(native, 14 / narrow)
     native = min(native, CANVAS)
