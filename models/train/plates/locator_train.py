@@ -18,7 +18,7 @@ from .boxes import STRIDE, best, box_iou
 from .locator_net import Locator
 from .scenes import PAD, SIDE
 
-BATCH = 48
+BATCH = 24
 
 
 class Pool:
@@ -180,7 +180,7 @@ def main() -> None:
         losses.append(loss.item()), ious.append(iou)
         if step % 50 == 0:
             print(f"{time.time() - begin:.0f} s step {step} shards {len(pool.shards)} loss {np.mean(losses[-50:]):.3f} IoU {np.nanmean(ious[-50:]):.3f}", flush=True)
-        if time.time() - saved > 240:
+        if time.time() - saved > 480:
             saved = time.time()
             checkpoint(mean, a)
     checkpoint(mean, a)
