@@ -77,6 +77,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: ModelsAction,
     },
+    /// Number plates in pictures.
+    ReadPlates(ReadPlatesArgs),
     /// Users of the pages.
     User {
         #[command(flatten)]
@@ -131,6 +133,19 @@ pub(crate) struct ReplayArgs {
     /// Write what the detector saw, one JSON object a frame: for judging tracker and rules again without it.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+}
+
+/// `read-plates`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReadPlatesArgs {
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// JPEG or PNG: of a road, of one vehicle, or of a plate alone.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// One JSON object a line for every picture, in the order given.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `models`.
@@ -295,6 +310,19 @@ pub(crate) struct BenchArgs {
 pub(crate) enum BenchOf {
     /// How many of a rendered clip's road users the vehicle detector finds, by class and height.
     DetectorRecall(RecallArgs),
+    /// How well and how fast plates are read, on pictures whose plates are known.
+    Plates(BenchPlatesArgs),
+}
+
+/// `bench plates`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchPlatesArgs {
+    /// A CSV file beside the pictures: `file,plate`, and `x0,y0,x1,y1` of the plate where known.
+    #[arg(long, value_name = "CSV")]
+    pub labels: PathBuf,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `bench detector-recall`.

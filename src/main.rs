@@ -71,6 +71,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Migrate { config } => command::migrate::run(&config.dir),
         Command::Verify { path, key, json } => command::verify::run(&path, key.as_deref(), json),
         Command::Models { config, action } => command::models::run(&config.dir, action),
+        Command::ReadPlates(args) => command::read_plates::run(&args),
         Command::User { config, action } => command::user::run(&config.dir, action),
         Command::Scene { config, action } => command::scene::run(&config.dir, &action),
         Command::Score(args) => command::score::run(&args),
@@ -84,7 +85,12 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
 fn start_logging(command: &Command) {
     let quiet = matches!(
         command,
-        Command::Scene { .. } | Command::Demo(_) | Command::Replay(_) | Command::Score(_) | Command::Bench(_)
+        Command::Scene { .. }
+            | Command::Demo(_)
+            | Command::Replay(_)
+            | Command::Score(_)
+            | Command::Bench(_)
+            | Command::ReadPlates(_)
     );
     let default = if quiet { "warn" } else { "info" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("STOPLINE_LOG")

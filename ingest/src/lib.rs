@@ -40,4 +40,4 @@ pub use packet::{Codec, Packet, StreamFormat};
 pub use plan::{AnalysePlan, CropRequest};
 pub use ring::{Cut, Ring, RingError, RingLimits, RingStats};
 pub use secret::{Login, Password, StreamUrl};
-pub use stills::{Still, StillError};
+pub use stills::{Part, PartWanted, Still, StillError};

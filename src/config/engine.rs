@@ -4,6 +4,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -24,6 +25,7 @@ struct Raw {
     store: Option<StoreRaw>,
     web: WebConfig,
     evidence: EvidenceConfig,
+    plates: PlatesConfig,
 }
 
 impl Default for Raw {
@@ -37,6 +39,7 @@ impl Default for Raw {
             store: None,
             web: WebConfig::default(),
             evidence: EvidenceConfig::default(),
+            plates: PlatesConfig::default(),
         }
     }
 }
@@ -158,6 +161,20 @@ impl Default for EvidenceConfig {
     }
 }
 
+/// `[plates]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PlatesConfig {
+    /// Whether number plates are read.
+    pub read: bool,
+}
+
+impl Default for PlatesConfig {
+    fn default() -> Self {
+        Self { read: true }
+    }
+}
+
 impl EvidenceConfig {
     /// What a violation's proof spans: its moments, with the seconds before and after them.
     pub(crate) fn span(self, violation: &Violation) -> (UtcUs, UtcUs) {
@@ -194,6 +211,7 @@ pub(crate) struct EngineConfig {
     pub store: StoreConfig,
     pub web: WebConfig,
     pub evidence: EvidenceConfig,
+    pub plates: PlatesConfig,
 }
 
 /// The cache that `make setup` fills: `$STOPLINE_CACHE`, else `~/.cache/stopline`.
@@ -254,9 +272,18 @@ impl EngineConfig {
                 store,
                 web: raw.web,
                 evidence: raw.evidence,
+                plates: raw.plates,
             }),
             _ => Err(Faults(faults)),
         }
+    }
+
+    /// How long a violation may wait for its track to end, so that its plate is read once for violation and passage: as far
+    /// as the ring keeps more than the proof needs.
+    pub(crate) fn plate_hold(&self) -> Duration {
+        const LONGEST_S: f64 = 4.0;
+        let kept_s = self.evidence.before_s + self.evidence.after_s + DECIDED_WITHIN_S;
+        Duration::from_secs_f64((f64::from(self.ring.seconds) - kept_s).clamp(0.0, LONGEST_S))
     }
 
     /// Inference threads, with 0 resolved to the cores there are.

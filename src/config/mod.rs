@@ -10,6 +10,8 @@ mod fault;
 use std::path::{Path, PathBuf};
 
 pub(crate) use camera::{CameraConfig, CameraFile, ControllerConfig};
+#[cfg(test)]
+pub(crate) use engine::cache_dir;
 pub(crate) use engine::{EngineConfig, EvidenceConfig, StoreConfig};
 pub(crate) use fault::{Fault, Faults};
 

@@ -153,6 +153,16 @@ pub(crate) fn package(
     for (name, jpeg) in stills::three(&cut, violation).context("the stills")? {
         files.push(PackageFile { name: name.to_owned(), source: Content::Bytes(jpeg) });
     }
+    // A plate seen outside of the clip is not proved by it.
+    if let Some(seen) = violation.plate.as_ref().and_then(|plate| plate.seen)
+        && cut.first().is_some_and(|first| first <= seen.utc)
+        && cut.last().is_some_and(|last| seen.utc <= last)
+    {
+        match stills::plate(&cut, &seen) {
+            Ok(jpeg) => files.push(PackageFile { name: "plate.jpg".to_owned(), source: Content::Bytes(jpeg) }),
+            Err(error) => tracing::warn!(id = %violation.id, "no picture of the plate: {error:#}"),
+        }
+    }
     let site = if camera.site.is_empty() { &camera.name } else { &camera.site };
     Ok(writer.write(&Package { violation, site, device: camera.device.as_ref(), files })?)
 }

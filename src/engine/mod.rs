@@ -1,8 +1,8 @@
 //! The engine: everything started in the order of the data's path and stopped in the same order, so that whatever
 //! is under way reaches the store.
 //!
-//! camera → mailbox → worker (detector, tracker, rules) → [`evidence::Prover`] for violations → [`intake::Intake`] →
-//! spool → shipper → ClickHouse.
+//! camera → mailbox → worker (detector, tracker, rules) → [`plates::PlateDesk`] → [`evidence::Prover`] for violations →
+//! [`intake::Intake`] → spool → shipper → ClickHouse.
 
 mod controller;
 pub(crate) mod detection;
@@ -10,6 +10,8 @@ pub(crate) mod evidence;
 mod history;
 pub(crate) mod intake;
 pub(crate) mod lag;
+pub(crate) mod moments;
+pub(crate) mod plates;
 pub(crate) mod stills;
 mod view;
 
@@ -24,6 +26,8 @@ use anyhow::Context as _;
 use evidence::{Prover, ProverThread, Source};
 use intake::{Intake, IntakeThread, OnDurable};
 use lag::Lag;
+use moments::Moments;
+use plates::{PlateDesk, PlateDeskThread, PlateJob, PlateReading};
 use stopline_detect::{
     analyze::Analyzer,
     workers::{Looked, Workers},
@@ -68,6 +72,8 @@ pub(crate) struct Engine {
     hub: Arc<Hub>,
     workers: Workers,
     analyzers: Arc<Analyzers>,
+    watched: Arc<Watched>,
+    desk: Option<(PlateDesk, PlateDeskThread)>,
     prover: Prover,
     prover_thread: ProverThread,
     intake: Intake,
@@ -90,6 +96,7 @@ struct Pages {
 }
 
 pub(crate) type Analyzers = HashMap<CameraId, Mutex<Analyzer>>;
+type Watched = HashMap<CameraId, Mutex<Moments>>;
 
 /// How the engine ended.
 #[derive(Debug, Clone)]
@@ -111,6 +118,7 @@ impl Engine {
         let engine = &config.engine;
         std::fs::create_dir_all(&engine.data_dir).with_context(|| engine.data_dir.display().to_string())?;
         let detectors = detection::detectors(engine, engine.workers())?;
+        let eye = detection::plate_eye(engine)?;
         let law = detection::law()?;
         let history = History::start(engine).await?;
         history.prepare_tables().await?;
@@ -125,6 +133,7 @@ impl Engine {
         let hub = Hub::new();
         let limits = engine.ring.limits();
         let (mut cameras, mut analyzers, mut sources) = (Vec::new(), HashMap::new(), HashMap::new());
+        let (mut rings, mut watched) = (HashMap::new(), HashMap::new());
         for camera in config.cameras.iter().cloned() {
             let scene = camera.scene.clone();
             let plan = detection::plan(fit, engine.detector.max_fps, scene.as_deref());
@@ -137,10 +146,12 @@ impl Engine {
                 limits,
                 &tokio::runtime::Handle::current(),
             )?;
+            rings.insert(camera.id.clone(), started.evidence_ring());
             sources.insert(camera.id.clone(), Source { ring: started.evidence_ring(), camera: camera.clone() });
             let mut analyzer = Analyzer::new(camera.id.clone(), scene, Arc::clone(&law), model.clone());
             views.restore(&camera.id, &mut analyzer);
             analyzers.insert(camera.id.clone(), Mutex::new(analyzer));
+            watched.insert(camera.id.clone(), Mutex::new(Moments::default()));
             cameras.push(started);
         }
         let evidence_dir = engine.data_dir.join("evidence");
@@ -148,7 +159,16 @@ impl Engine {
         let writer = Writer::new(&evidence_dir, signer)?;
         let (prover, prover_thread) = Prover::start(sources, writer, engine.evidence, intake.clone())?;
 
-        let (cameras, analyzers) = (Arc::new(cameras), Arc::new(analyzers));
+        let desk = match eye {
+            Some(eye) => {
+                let (prover, intake) = (prover.clone(), intake.clone());
+                let forward = move |event| route(event, &prover, &intake);
+                Some(PlateDesk::start(PlateReading::new(eye), rings, engine.plate_hold(), forward)?)
+            }
+            None => None,
+        };
+
+        let (cameras, analyzers, watched) = (Arc::new(cameras), Arc::new(analyzers), Arc::new(watched));
         let watching = tokio::spawn(view::watch(views.clone(), Arc::clone(&analyzers)));
         let mut controllers = controller::Controllers::default();
         for camera in &config.cameras {
@@ -160,8 +180,14 @@ impl Engine {
         let workers = start_workers(
             detectors,
             &hub,
-            &analyzers,
-            Outlets { prover: prover.clone(), intake: intake.clone(), lag: Arc::clone(&lag), hooks },
+            (&analyzers, &watched),
+            Outlets {
+                desk: desk.as_ref().map(|(desk, _)| desk.clone()),
+                prover: prover.clone(),
+                intake: intake.clone(),
+                lag: Arc::clone(&lag),
+                hooks,
+            },
         )?;
         let backend = EngineBackend::new(
             history.store.clone(),
@@ -179,6 +205,8 @@ impl Engine {
             hub,
             workers,
             analyzers,
+            watched,
+            desk,
             prover,
             prover_thread,
             intake,
@@ -222,8 +250,8 @@ impl Engine {
     /// As [`Engine::stop`], but keeps the store open.
     pub(crate) async fn drain(self) -> anyhow::Result<Stopped> {
         let statuses = self.cameras();
-        let Self { workers, analyzers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
-            self;
+        let Self { workers, analyzers, watched, desk, prover, prover_thread, .. } = self;
+        let Self { intake, intake_thread, shipper, history, pages, .. } = self;
         self.watching.abort();
         let (views, controllers) = (self.views, self.controllers);
         let _already_ended = pages.stop.send(());
@@ -248,9 +276,18 @@ impl Engine {
             controllers.stop();
             let _counts = workers.join();
             views.save(&analyzers);
-            for analyzer in analyzers.values() {
+            for (camera, analyzer) in analyzers.iter() {
                 let ended = analyzer.lock().unwrap_or_else(PoisonError::into_inner).finish();
-                ended.into_iter().for_each(|event| route(event, &prover, &intake));
+                let jobs = match watched.get(camera) {
+                    Some(moments) => moments.lock().unwrap_or_else(PoisonError::into_inner).jobs(ended),
+                    None => Vec::new(),
+                };
+                let desk = desk.as_ref().map(|(desk, _)| desk);
+                jobs.into_iter().for_each(|job| to_desk(job, desk, &prover, &intake));
+            }
+            if let Some((desk, desk_thread)) = desk {
+                drop(desk);
+                desk_thread.join();
             }
             drop(prover);
             prover_thread.join();
@@ -304,6 +341,7 @@ pub(crate) fn status(camera: &Camera, analyzers: &Analyzers) -> CameraStatus {
 
 /// What workers hand on, and to whom.
 struct Outlets {
+    desk: Option<PlateDesk>,
     prover: Prover,
     intake: Intake,
     lag: Arc<Lag>,
@@ -313,27 +351,44 @@ struct Outlets {
 fn start_workers(
     detectors: Vec<stopline_detect::inference::Detector>,
     hub: &Arc<Hub>,
-    analyzers: &Arc<Analyzers>,
+    (analyzers, watched): (&Arc<Analyzers>, &Arc<Watched>),
     outlets: Outlets,
 ) -> std::io::Result<Workers> {
-    let (hub, analyzers) = (Arc::clone(hub), Arc::clone(analyzers));
+    let (hub, analyzers, watched) = (Arc::clone(hub), Arc::clone(analyzers), Arc::clone(watched));
     // Short waits let a worker notice that the hub closed.
     let take = move |max: usize| hub.take(max, Duration::from_millis(250));
     let observe = move |turn: &Turn, detections| {
         let frame: &stopline_types::Frame = turn.as_ref();
-        let Some(analyzer) = analyzers.get(&frame.camera) else { return Vec::new() };
-        analyzer.lock().unwrap_or_else(PoisonError::into_inner).observe(frame, detections)
+        let Some((analyzer, moments)) = analyzers.get(&frame.camera).zip(watched.get(&frame.camera)) else {
+            return Vec::new();
+        };
+        let mut analyzer = analyzer.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = analyzer.observe(frame, detections);
+        moments.lock().unwrap_or_else(PoisonError::into_inner).observed(&analyzer, frame, events)
     };
-    let emit = move |turn: &Turn, events: Vec<Event>, _looked: Looked| {
+    let emit = move |turn: &Turn, jobs: Vec<PlateJob>, _looked: Looked| {
         let frame: &stopline_types::Frame = turn.as_ref();
         let delay = frame.received.map(|at| at.elapsed());
         outlets.lag.note(delay);
         if let Some(told) = &outlets.hooks.on_analysed {
             told(&frame.camera, frame.media_s, delay);
         }
-        events.into_iter().for_each(|event| route(event, &outlets.prover, &outlets.intake));
+        let desk = outlets.desk.as_ref();
+        jobs.into_iter().for_each(|job| to_desk(job, desk, &outlets.prover, &outlets.intake));
     };
     Workers::start(detectors, take, observe, emit)
+}
+
+/// Events of vehicles get their plate first, if plates are read.
+fn to_desk(job: PlateJob, desk: Option<&PlateDesk>, prover: &Prover, intake: &Intake) {
+    match desk.filter(|_| PlateJob::wants_plate(&job.event)) {
+        Some(desk) => {
+            if let Err(event) = desk.put(job) {
+                route(*event, prover, intake);
+            }
+        }
+        None => route(job.event, prover, intake),
+    }
 }
 
 /// Violations get their proof first; everything else goes straight to disk.
