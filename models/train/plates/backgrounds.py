@@ -1,7 +1,7 @@
 """Collects the locator's backgrounds: `python -m plates.backgrounds CLIP TRUTH OUT_FOLDER`.
 
-Vehicles with their plates' corners come from a rendered clip of ours (`fixtures/junction`), photographs from scikit-image's
-package (see `BACKGROUNDS.md` for each one's licence). `fixtures/junction_day` is left alone: the engine is tested on it.
+Vehicles with their plates' corners come from a rendered clip of ours (`fixtures/junction` at commit e3f64f1), photographs from
+scikit-image's package (the README has each one's licence). `fixtures/junction_day` is left alone: the engine is tested on it.
 """
 
 import json
