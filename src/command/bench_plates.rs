@@ -94,7 +94,7 @@ fn rows(text: &str) -> anyhow::Result<Vec<Label>> {
     let header: Vec<&str> = lines.next().context("the file is empty")?.trim_end().split(',').collect();
     let row = |(at, line): (usize, &str)| {
         let fields = header.iter().copied().zip(line.trim_end().split(','));
-        let object = fields.map(|(name, value)| {
+        let object = fields.filter(|(_, value)| !value.is_empty()).map(|(name, value)| {
             let number = value.parse::<f32>().ok().filter(|_| name.starts_with(['x', 'y']));
             (name.to_owned(), number.map_or_else(|| value.into(), |number| serde_json::json!(number)))
         });

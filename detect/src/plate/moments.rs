@@ -8,8 +8,9 @@ use crate::analyze::LiveTrack;
 
 /// Moments kept of a track.
 const KEPT: usize = 6;
-/// Moments nearer in time than this are the same picture once more: their errors are alike.
-const APART_S: f64 = 0.15;
+/// One moment is kept of each such piece of time: pictures nearer than this are the same picture once more, with the same
+/// errors.
+const PIECE_S: f64 = 0.15;
 /// A box nearer to the picture's edge than this share of its height is cut off: a plate may be outside.
 const EDGE: f32 = 0.004;
 /// What is left of a cut-off box's quality, and of one wholly hidden by a nearer vehicle.
@@ -92,16 +93,21 @@ fn quality(track: &LiveTrack, frame: SizePx, others: &[LiveTrack]) -> f32 {
     b.area().sqrt() * if cut { CUT_OFF } else { 1.0 } * (1.0 - (1.0 - HIDDEN) * hidden)
 }
 
-/// Keeps the best, best first, none too near another in time.
+/// Keeps the best, best first, one of each piece of time. Pieces are fixed: were a better moment to push out whatever is near
+/// it, a vehicle that comes nearer would leave only its last.
 fn keep(moments: &mut Vec<PlateMoment>, moment: PlateMoment) {
-    let near = |known: &PlateMoment| known.time.utc.since_s(moment.time.utc).abs() < APART_S;
-    if moments.iter().any(|known| near(known) && known.quality >= moment.quality) {
+    let same = |known: &PlateMoment| piece(known) == piece(&moment);
+    if moments.iter().any(|known| same(known) && known.quality >= moment.quality) {
         return;
     }
-    moments.retain(|known| !near(known));
+    moments.retain(|known| !same(known));
     let at = moments.partition_point(|known| known.quality >= moment.quality);
     moments.insert(at, moment);
     moments.truncate(KEPT);
+}
+
+fn piece(moment: &PlateMoment) -> i64 {
+    (moment.time.utc.since_s(UtcUs(0)) / PIECE_S).floor() as i64
 }
 
 #[cfg(test)]
@@ -132,7 +138,7 @@ mod tests {
         assert_eq!(kept.len(), KEPT);
         assert!(kept[0].bbox.w > 118.0 && kept.windows(2).all(|pair| pair[0].quality >= pair[1].quality));
         for (i, a) in kept.iter().enumerate() {
-            assert!(kept[..i].iter().all(|b| a.time.utc.since_s(b.time.utc).abs() >= APART_S));
+            assert!(kept[..i].iter().all(|b| piece(a) != piece(b)));
         }
         assert_eq!(moments.take(1).len(), KEPT);
         assert!(moments.of(1).is_empty());
