@@ -52,7 +52,7 @@ fn a_plate_is_located_read_and_judged() {
 #[test]
 fn a_small_picture_may_be_a_plate_alone_and_a_large_one_is_looked_at_in_tiles() {
     let mut eye = eye();
-    let own = eye.look_closely(&picture(300, 150, 200)).unwrap();
+    let own = eye.look_closely(&picture(150, 75, 200)).unwrap();
     assert_eq!(own.len(), 1, "what was found in it is not the whole of it: {own:?}");
     let many = eye.look_closely(&picture(640, 360, 200)).unwrap();
     assert!(many.len() > 3, "one in each tile, and none twice: {}", many.len());

@@ -30,6 +30,8 @@ const WORTH_TAKING: f64 = 0.01;
 const CLOSE: f64 = 0.3;
 /// Fewer characters are no plate.
 const LEAST_CHARACTERS: usize = 4;
+/// A text less likely than this says nothing of the plate: it is not told even as unsure.
+const LEGIBLE: f64 = 0.02;
 /// Stands in an edit for a character that was not there or was left out.
 const NOTHING: char = '_';
 
@@ -67,7 +69,8 @@ impl Look {
     }
 }
 
-/// The answer of `looks` at the plate of one vehicle; `None` when none of them shows characters. A text is sure from the
+/// The answer of `looks` at the plate of one vehicle; `None` when none of them shows characters that can be
+/// told. A text is sure from the
 /// confidence `sure_above` on, if nothing speaks against it.
 #[must_use]
 pub fn vote(looks: &[Look], grammar: &Grammar, class: Option<VehicleClass>, sure_above: f64) -> Option<PlateRead> {
@@ -82,6 +85,9 @@ pub fn vote(looks: &[Look], grammar: &Grammar, class: Option<VehicleClass>, sure
     let raw = texts.first()?;
     let seen = Seen { colour: most(heaviest, |look| look.colour), lines: most(heaviest, |look| look.lines), class };
     let (chosen, ambiguous) = choose(raw, &texts, grammar, &columns);
+    if chosen.likelihood < LEGIBLE {
+        return None;
+    }
     let resolved = grammar.resolve(&chosen.text, seen);
 
     let others = texts.iter().filter(|text| text.text != chosen.text);
