@@ -82,12 +82,9 @@ pub fn vote(looks: &[Look], grammar: &Grammar, class: Option<VehicleClass>, sure
     let lead = lead(heaviest)?;
     let columns = pooled(lead, heaviest);
     let texts = likeliest(&columns);
-    let raw = texts.first()?;
+    let raw = texts.first().filter(|likeliest| likeliest.likelihood >= LEGIBLE)?;
     let seen = Seen { colour: most(heaviest, |look| look.colour), lines: most(heaviest, |look| look.lines), class };
     let (chosen, ambiguous) = choose(raw, &texts, grammar, &columns);
-    if chosen.likelihood < LEGIBLE {
-        return None;
-    }
     let resolved = grammar.resolve(&chosen.text, seen);
 
     let others = texts.iter().filter(|text| text.text != chosen.text);

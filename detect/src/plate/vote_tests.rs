@@ -154,6 +154,15 @@ fn edit_distances() {
     }
 }
 
+#[test]
+fn what_nobody_could_read_is_no_answer() {
+    assert!(
+        vote(&[look("59S106865", 0.6, &[])], &grammar(), None, 0.9).is_none(),
+        "nine places at 0.6 are one in a hundred"
+    );
+    assert!(!voted(&[look("59S106865", 0.7, &[])]).sure, "one in twenty-five is an answer, and unsure");
+}
+
 proptest! {
     #[test]
     fn the_order_of_looks_does_not_matter(
@@ -163,11 +172,13 @@ proptest! {
         let mut looks: Vec<Look> = texts.iter().zip(&odds).zip(weights).map(|((text, odds), weight)| {
             Look { weight, ..look(text, *odds, &[]) }
         }).collect();
-        let forward = voted(&looks);
+        let answer = |looks: &[Look]| vote(looks, &grammar(), Some(VehicleClass::Motorcycle), 0.9);
+        let forward = answer(&looks);
         looks.reverse();
-        let backward = voted(&looks);
-        prop_assert_eq!(&forward.text, &backward.text);
-        prop_assert!((forward.confidence - backward.confidence).abs() < 1e-3);
+        let backward = answer(&looks);
+        prop_assert_eq!(forward.as_ref().map(|read| &read.text), backward.as_ref().map(|read| &read.text));
+        let confidence = |read: Option<PlateRead>| read.map_or(0.0, |read| read.confidence);
+        prop_assert!((confidence(forward) - confidence(backward)).abs() < 1e-3);
     }
 
     #[test]
