@@ -22,31 +22,15 @@ const LATEST_S: f64 = 4.0;
 
 /// The engine as the pages see it.
 pub(crate) struct EngineBackend {
-    store: Store,
-    cameras: Arc<Vec<Camera>>,
-    analyzers: Arc<Analyzers>,
-    evidence_dir: PathBuf,
-    intake: Intake,
-    spool: Arc<Spool>,
-    shipping: Arc<Shipper>,
-    lag: Arc<Lag>,
-    started: UtcUs,
-}
-
-impl EngineBackend {
-    pub(crate) fn new(
-        store: Store,
-        cameras: Arc<Vec<Camera>>,
-        analyzers: Arc<Analyzers>,
-        evidence_dir: PathBuf,
-        intake: Intake,
-        spool: Arc<Spool>,
-        shipping: Arc<Shipper>,
-        lag: Arc<Lag>,
-    ) -> Self {
-        let started = std::time::SystemTime::now().into();
-        Self { store, cameras, analyzers, evidence_dir, intake, spool, shipping, lag, started }
-    }
+    pub(crate) store: Store,
+    pub(crate) cameras: Arc<Vec<Camera>>,
+    pub(crate) analyzers: Arc<Analyzers>,
+    pub(crate) evidence_dir: PathBuf,
+    pub(crate) intake: Intake,
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) shipping: Arc<Shipper>,
+    pub(crate) lag: Arc<Lag>,
+    pub(crate) started: UtcUs,
 }
 
 fn from_store(error: StoreError) -> BackendError {

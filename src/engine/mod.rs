@@ -189,16 +189,17 @@ impl Engine {
                 hooks,
             },
         )?;
-        let backend = EngineBackend::new(
-            history.store.clone(),
-            Arc::clone(&cameras),
-            Arc::clone(&analyzers),
-            evidence_dir.clone(),
-            intake.clone(),
-            Arc::clone(&spool),
-            Arc::clone(&shipper),
+        let backend = EngineBackend {
+            store: history.store.clone(),
+            cameras: Arc::clone(&cameras),
+            analyzers: Arc::clone(&analyzers),
+            evidence_dir: evidence_dir.clone(),
+            intake: intake.clone(),
+            spool: Arc::clone(&spool),
+            shipping: Arc::clone(&shipper),
             lag,
-        );
+            started: std::time::SystemTime::now().into(),
+        };
         let pages = Pages::open(&config, Arc::new(backend)).await?;
         Ok(Self {
             cameras,

@@ -16,6 +16,7 @@ pub type Quantities = BTreeMap<String, f64>;
 
 /// One event. In JSON the kind stands in `event`, the fields beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "most events are passages: boxed they would only be allocated once more")]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Event {

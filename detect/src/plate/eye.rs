@@ -292,7 +292,7 @@ mod tests {
     fn sharp_and_large_counts_more() {
         let size = SizePx { w: 96, h: 48 };
         let patch = |period: usize| {
-            (0..96 * 48).map(|at| if at % 96 / period % 2 == 0 { 40.0 } else { 200.0 }).collect::<Vec<f32>>()
+            (0..96 * 48).map(|at| if (at % 96 / period).is_multiple_of(2) { 40.0 } else { 200.0 }).collect::<Vec<f32>>()
         };
         let soft: Vec<f32> = (0..96 * 48).map(|at| 40.0 + (at % 96) as f32).collect();
         let near = warp::whole(SizePx { w: 96, h: 48 });

@@ -144,8 +144,8 @@ fn looks_and_vehicle_tell_kinds_apart() {
     assert_eq!(resolve("29LD12345", None, None, Some(Motorcycle)).kind, None, "both may be a motorcycle's");
     assert_eq!(resolve("29LD12345", None, Some(1), Some(Motorcycle)).kind, Some(Special));
     assert_eq!(resolve("TM2147", Some(PlateColour::Red), Some(1), Some(Bus)).kind, Some(Military));
-    assert_eq!(resolve("29121NN101", None, None, Some(Car)).class_mismatch, true);
-    assert_eq!(resolve("29121NN101", None, None, Some(Motorcycle)).class_mismatch, false);
+    assert!(resolve("29121NN101", None, None, Some(Car)).class_mismatch);
+    assert!(!resolve("29121NN101", None, None, Some(Motorcycle)).class_mismatch);
 }
 
 #[test]
