@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod bench;
+pub(crate) mod camera;
 pub(crate) mod chdb;
 pub(crate) mod check;
 pub(crate) mod migrate;

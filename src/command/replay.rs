@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use stopline_detect::{analyze::Analyzer, inference::Detector};
-use stopline_ingest::replay::FileCamera;
+use stopline_ingest::{GateConfig, replay::FileCamera};
 use stopline_store::evidence::{Signer, Writer};
 use stopline_types::{CameraId, Event, Frame, Violation};
 
@@ -64,6 +64,9 @@ pub(crate) fn replay(
     let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
     let plan = detection::plan(fit, config.engine.detector.max_fps, scene.as_deref());
     let mut source = FileCamera::open(file, camera.id.clone(), args.start, plan, config.engine.ring.limits())?;
+    if args.gate {
+        source = source.gated(GateConfig::default());
+    }
     let mut analyzer = Analyzer::new(camera.id.clone(), scene, detection::law()?, model);
     let mut proofs = Proofs::new(args, camera, config)?;
 

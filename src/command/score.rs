@@ -28,6 +28,7 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<Outcome> {
                 json: true,
                 evidence: None,
                 stills: None,
+                gate: args.gate,
             };
             let replayed = super::replay::replay(&config, config.camera(&id)?, clip, &replay)?;
             if let Some(reason) = replayed.broken {

@@ -23,6 +23,7 @@ struct Raw {
     spool: SpoolConfig,
     store: Option<StoreRaw>,
     web: WebConfig,
+    metrics: MetricsConfig,
     evidence: EvidenceConfig,
 }
 
@@ -36,6 +37,7 @@ impl Default for Raw {
             spool: SpoolConfig::default(),
             store: None,
             web: WebConfig::default(),
+            metrics: MetricsConfig::default(),
             evidence: EvidenceConfig::default(),
         }
     }
@@ -126,6 +128,15 @@ impl Default for SpoolConfig {
     }
 }
 
+/// `[metrics]`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MetricsConfig {
+    /// Address and port of `/metrics`, e.g. `127.0.0.1:9420`; not served unless given. It asks for no log-in and names
+    /// cameras: keep it where only the monitoring reaches it.
+    pub listen: Option<SocketAddr>,
+}
+
 /// `[web]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -193,6 +204,7 @@ pub(crate) struct EngineConfig {
     pub spool: SpoolConfig,
     pub store: StoreConfig,
     pub web: WebConfig,
+    pub metrics: MetricsConfig,
     pub evidence: EvidenceConfig,
 }
 
@@ -253,6 +265,7 @@ impl EngineConfig {
                 spool: raw.spool,
                 store,
                 web: raw.web,
+                metrics: raw.metrics,
                 evidence: raw.evidence,
             }),
             _ => Err(Faults(faults)),

@@ -9,11 +9,16 @@ mod fault;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use camera::{CameraConfig, CameraFile};
+pub(crate) use camera::{CameraConfig, CameraFile, files as camera_files};
 pub(crate) use engine::{EngineConfig, EvidenceConfig, StoreConfig};
 pub(crate) use fault::{Fault, Faults};
 
 use stopline_types::CameraId;
+
+/// Reads and resolves one camera file.
+pub(crate) fn camera_file(file: &Path) -> Result<CameraConfig, Faults> {
+    camera::load(file).map_err(Faults)
+}
 
 /// The resolved folder.
 #[derive(Debug)]

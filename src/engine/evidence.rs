@@ -5,8 +5,10 @@
 //! log says why: a person must see that there is none, and the pages do not let it be confirmed.
 
 use std::{
-    collections::HashMap,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -30,8 +32,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Where violations go first.
 #[derive(Clone)]
 pub(crate) struct Prover {
-    sender: SyncSender<Box<Violation>>,
+    sender: SyncSender<Handed>,
+    find: Find,
 }
+
+/// A violation with the source as it was when it was found: the camera may be changed before its proof is made.
+type Handed = (Box<Violation>, Option<Arc<Source>>);
+
+/// Gives a camera's source.
+pub(crate) type Find = Arc<dyn Fn(&CameraId) -> Option<Arc<Source>> + Send + Sync>;
 
 /// The thread behind a [`Prover`].
 pub(crate) struct ProverThread(JoinHandle<()>);
@@ -43,22 +52,23 @@ pub(crate) struct Source {
 }
 
 impl Prover {
-    /// Starts the thread. `sources` are all cameras.
+    /// Starts the thread.
     pub(crate) fn start(
-        sources: HashMap<CameraId, Source>,
+        find: Find,
         writer: Writer,
         config: EvidenceConfig,
         intake: Intake,
     ) -> std::io::Result<(Self, ProverThread)> {
         let (sender, receiver) = sync_channel(WAITING);
-        let worker = Worker { sources, writer, config, intake };
+        let worker = Worker { writer, config, intake };
         let thread = std::thread::Builder::new().name("evidence".into()).spawn(move || worker.run(&receiver))?;
-        Ok((Self { sender }, ProverThread(thread)))
+        Ok((Self { sender, find }, ProverThread(thread)))
     }
 
     /// Hands over a violation; waits while the prover is behind.
     pub(crate) fn put(&self, violation: Box<Violation>) -> bool {
-        self.sender.send(violation).is_ok()
+        let source = (self.find)(&violation.camera);
+        self.sender.send((violation, source)).is_ok()
     }
 }
 
@@ -73,27 +83,27 @@ impl ProverThread {
 
 struct Waiting {
     violation: Box<Violation>,
+    source: Option<Arc<Source>>,
     until: Instant,
     /// Not before this: it failed lately.
     next: Option<Instant>,
 }
 
 struct Worker {
-    sources: HashMap<CameraId, Source>,
     writer: Writer,
     config: EvidenceConfig,
     intake: Intake,
 }
 
 impl Worker {
-    fn run(&self, receiver: &Receiver<Box<Violation>>) {
+    fn run(&self, receiver: &Receiver<Handed>) {
         let mut waiting: Vec<Waiting> = Vec::new();
         let mut open = true;
         while open || !waiting.is_empty() {
             match receiver.recv_timeout(LOOK_EVERY) {
-                Ok(violation) => {
+                Ok((violation, source)) => {
                     let patience = Duration::from_secs_f64(self.config.after_s) + GRACE;
-                    waiting.push(Waiting { violation, until: Instant::now() + patience, next: None });
+                    waiting.push(Waiting { violation, source, until: Instant::now() + patience, next: None });
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => open = false,
@@ -102,22 +112,22 @@ impl Worker {
             let due = |job: &mut Waiting| match job.next {
                 _ if !open || now >= job.until => true,
                 Some(next) => now >= next,
-                None => self.is_due(&job.violation),
+                None => self.is_due(job),
             };
             let due: Vec<_> = waiting.extract_if(.., due).collect();
             waiting.extend(due.into_iter().filter_map(|job| self.finish(job, open)));
         }
     }
 
-    fn is_due(&self, violation: &Violation) -> bool {
-        let source = self.sources.get(&violation.camera);
-        source.is_none_or(|source| source.ring.covers(self.config.span(violation).1))
+    fn is_due(&self, job: &Waiting) -> bool {
+        let until = self.config.span(&job.violation).1;
+        job.source.as_ref().is_none_or(|source| source.ring.covers(until))
     }
 
     /// Hands the violation on with its package, or without when patience has ended; else gives it back to be tried again.
     fn finish(&self, mut job: Waiting, open: bool) -> Option<Waiting> {
         let violation = &mut job.violation;
-        let made = match self.sources.get(&violation.camera) {
+        let made = match &job.source {
             Some(source) => package(violation, &source.ring, &source.camera, &self.writer, self.config.span(violation)),
             None => Err(anyhow::anyhow!("no such camera")),
         };

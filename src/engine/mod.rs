@@ -4,32 +4,32 @@
 //! camera → mailbox → worker (detector, tracker, rules) → [`evidence::Prover`] for violations → [`intake::Intake`] →
 //! spool → shipper → ClickHouse.
 
+pub(crate) mod cameras;
 pub(crate) mod detection;
 pub(crate) mod evidence;
 mod history;
 pub(crate) mod intake;
 pub(crate) mod lag;
+mod metrics;
+mod reload;
 pub(crate) mod stills;
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context as _;
-use evidence::{Prover, ProverThread, Source};
+use cameras::{Cameras, Kit};
+use evidence::{Prover, ProverThread};
 use intake::{Intake, IntakeThread, OnDurable};
 use lag::Lag;
 use stopline_detect::{
     analyze::Analyzer,
     workers::{Looked, Workers},
 };
-use stopline_ingest::{
-    Camera,
-    handoff::{Hub, Turn},
-};
+use stopline_ingest::handoff::{Hub, Turn};
 use stopline_store::{
     Store,
     evidence::{Signer, Writer},
@@ -37,11 +37,12 @@ use stopline_store::{
     spool::{Spool, SpoolLimits},
 };
 use stopline_types::{CameraId, CameraStatus, Event};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{backend::EngineBackend, config::Config};
 
 pub(crate) use history::History;
+use reload::Watcher;
 
 /// Longest wait for browsers to take what they asked for, when stopping.
 const PAGES_END: Duration = Duration::from_secs(5);
@@ -62,10 +63,12 @@ pub(crate) struct Hooks {
 
 /// The running engine.
 pub(crate) struct Engine {
-    cameras: Arc<Vec<Camera>>,
+    cameras: Arc<Cameras>,
+    /// Watches the camera files.
+    watcher: JoinHandle<()>,
+    metrics: Option<JoinHandle<()>>,
     hub: Arc<Hub>,
     workers: Workers,
-    analyzers: Arc<Analyzers>,
     prover: Prover,
     prover_thread: ProverThread,
     intake: Intake,
@@ -83,8 +86,6 @@ struct Pages {
     task: tokio::task::JoinHandle<()>,
     web: stopline_web::Web,
 }
-
-type Analyzers = HashMap<CameraId, Mutex<Analyzer>>;
 
 /// How the engine ended.
 #[derive(Debug, Clone)]
@@ -115,38 +116,30 @@ impl Engine {
         let on_durable = hooks.on_durable.clone().unwrap_or_else(|| Arc::new(|_: &Event, _| {}));
         let (intake, intake_thread) = Intake::start(Arc::clone(&spool), on_durable)?;
 
-        let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
         let hub = Hub::new();
-        let limits = engine.ring.limits();
-        let (mut cameras, mut analyzers, mut sources) = (Vec::new(), HashMap::new(), HashMap::new());
+        let cameras = Arc::new(Cameras::new(Kit {
+            hub: Arc::clone(&hub),
+            law,
+            model: detectors[0].version().to_owned(),
+            fit: detectors[0].input(),
+            max_fps: engine.detector.max_fps,
+            ring: engine.ring.limits(),
+        }));
         for camera in config.cameras.iter().cloned() {
-            let scene = camera.scene.clone();
-            let plan = detection::plan(fit, engine.detector.max_fps, scene.as_deref());
-            let started = Camera::start(
-                camera.id.clone(),
-                camera.name.clone(),
-                camera.streams.clone(),
-                plan,
-                hub.mailbox(&camera.id, 1.0),
-                limits,
-                &tokio::runtime::Handle::current(),
-            )?;
-            sources.insert(camera.id.clone(), Source { ring: started.evidence_ring(), camera: camera.clone() });
-            let analyzer = Analyzer::new(camera.id.clone(), scene, Arc::clone(&law), model.clone());
-            analyzers.insert(camera.id.clone(), Mutex::new(analyzer));
-            cameras.push(started);
+            cameras.add(camera)?;
         }
         let evidence_dir = engine.data_dir.join("evidence");
         let signer = Signer::open_or_create(&engine.data_dir.join("keys"))?;
         let writer = Writer::new(&evidence_dir, signer)?;
-        let (prover, prover_thread) = Prover::start(sources, writer, engine.evidence, intake.clone())?;
+        let known = Arc::clone(&cameras);
+        let find = Arc::new(move |id: &CameraId| known.get(id).map(|entry| Arc::clone(&entry.source)));
+        let (prover, prover_thread) = Prover::start(find, writer, engine.evidence, intake.clone())?;
 
-        let (cameras, analyzers) = (Arc::new(cameras), Arc::new(analyzers));
         let lag = Arc::new(Lag::default());
         let workers = start_workers(
             detectors,
             &hub,
-            &analyzers,
+            &cameras,
             Outlets { prover: prover.clone(), intake: intake.clone(), lag: Arc::clone(&lag), hooks },
         )?;
         let backend = EngineBackend::new(
@@ -159,11 +152,23 @@ impl Engine {
             lag,
         );
         let pages = Pages::open(&config, Arc::new(backend)).await?;
+        let metrics = match engine.metrics.listen {
+            Some(listen) => Some(metrics::serve(listen, Arc::clone(&cameras)).await?),
+            None => None,
+        };
+        if let Some((address, _)) = &metrics {
+            tracing::info!("metrics: http://{address}/metrics");
+        }
+        let outlets = (prover.clone(), intake.clone());
+        let take = move |events: Vec<Event>| events.into_iter().for_each(|event| route(event, &outlets.0, &outlets.1));
+        let watcher = Watcher::new(config.dir.join("cameras"), &config.cameras, Arc::clone(&cameras), take);
+        let watcher = tokio::spawn(watcher.run());
         Ok(Self {
             cameras,
+            watcher,
+            metrics: metrics.map(|(_, task)| task),
             hub,
             workers,
-            analyzers,
             prover,
             prover_thread,
             intake,
@@ -187,7 +192,7 @@ impl Engine {
 
     /// How each camera is doing.
     pub(crate) fn cameras(&self) -> Vec<CameraStatus> {
-        self.cameras.iter().map(Camera::status).collect()
+        self.cameras.statuses()
     }
 
     /// Shipping figures.
@@ -204,8 +209,12 @@ impl Engine {
     /// As [`Engine::stop`], but keeps the store open.
     pub(crate) async fn drain(self) -> anyhow::Result<Stopped> {
         let statuses = self.cameras();
-        let Self { workers, analyzers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
+        let Self { cameras, watcher, metrics, workers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
             self;
+        // It holds the prover and the intake, which end when nobody holds them.
+        metrics.inspect(JoinHandle::abort);
+        watcher.abort();
+        drop(watcher.await);
         let _already_ended = pages.stop.send(());
         let mut serving = pages.task;
         if tokio::time::timeout(PAGES_END, &mut serving).await.is_err() {
@@ -213,21 +222,15 @@ impl Engine {
             serving.abort();
             drop(serving.await);
         }
-        // With the pages goes their hold on the cameras and the intake.
+        // With the pages goes their hold on the intake.
         drop(pages.web);
-        match Arc::into_inner(self.cameras) {
-            Some(cameras) => {
-                let mut stopping: JoinSet<()> = cameras.into_iter().map(Camera::stop).collect();
-                while stopping.join_next().await.is_some() {}
-            }
-            None => tracing::error!("a page still holds the cameras; they end with the program"),
-        }
+        cameras.stop_all().await;
         self.hub.close();
         intake.stopping();
         let counts = tokio::task::spawn_blocking(move || {
             let _counts = workers.join();
-            for analyzer in analyzers.values() {
-                let ended = analyzer.lock().unwrap_or_else(PoisonError::into_inner).finish();
+            for entry in cameras.all() {
+                let ended = entry.analyze(Analyzer::finish);
                 ended.into_iter().for_each(|event| route(event, &prover, &intake));
             }
             drop(prover);
@@ -284,16 +287,25 @@ struct Outlets {
 fn start_workers(
     detectors: Vec<stopline_detect::inference::Detector>,
     hub: &Arc<Hub>,
-    analyzers: &Arc<Analyzers>,
+    cameras: &Arc<Cameras>,
     outlets: Outlets,
 ) -> std::io::Result<Workers> {
-    let (hub, analyzers) = (Arc::clone(hub), Arc::clone(analyzers));
-    // Short waits let a worker notice that the hub closed.
-    let take = move |max: usize| hub.take(max, Duration::from_millis(250));
+    let (hub, cameras) = (Arc::clone(hub), Arc::clone(cameras));
+    let outlets = Arc::new(outlets);
+    let (known, out) = (Arc::clone(&cameras), Arc::clone(&outlets));
+    let take = move |max: usize| {
+        for ended in hub.ended() {
+            // A lost camera: what was followed has ended now, not when it comes back.
+            let events = known.get(ended.camera()).map(|entry| entry.analyze(Analyzer::finish));
+            events.into_iter().flatten().for_each(|event| route(event, &out.prover, &out.intake));
+        }
+        // Short waits let a worker notice that the hub closed.
+        hub.take(max, Duration::from_millis(250))
+    };
     let observe = move |turn: &Turn, detections| {
         let frame: &stopline_types::Frame = turn.as_ref();
-        let Some(analyzer) = analyzers.get(&frame.camera) else { return Vec::new() };
-        analyzer.lock().unwrap_or_else(PoisonError::into_inner).observe(frame, detections)
+        let Some(entry) = cameras.get(&frame.camera) else { return Vec::new() };
+        entry.analyze(|analyzer| analyzer.observe(frame, detections))
     };
     let emit = move |turn: &Turn, events: Vec<Event>, _looked: Looked| {
         let frame: &stopline_types::Frame = turn.as_ref();

@@ -1,0 +1,141 @@
+//! The cameras at work: added, changed and removed while the engine runs.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use stopline_detect::{analyze::Analyzer, law::Catalogue};
+use stopline_ingest::{Camera, CameraSpec, Devices, Ring, RingLimits, handoff::Hub};
+use stopline_types::{CameraId, CameraStatus, Event, SizePx};
+use tokio::task::JoinSet;
+
+use super::{detection, evidence::Source};
+use crate::config::CameraConfig;
+
+/// A camera and what follows what it sees.
+pub(crate) struct Entry {
+    pub camera: Camera,
+    /// What evidence of it needs.
+    pub source: Arc<Source>,
+    analyzer: Mutex<Analyzer>,
+}
+
+impl Entry {
+    /// Asks or tells its analyzer.
+    pub(crate) fn analyze<T>(&self, ask: impl FnOnce(&mut Analyzer) -> T) -> T {
+        ask(&mut self.analyzer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What every camera is made with.
+pub(crate) struct Kit {
+    pub hub: Arc<Hub>,
+    pub law: Arc<Catalogue>,
+    pub model: String,
+    /// The detector's input.
+    pub fit: SizePx,
+    pub max_fps: f64,
+    pub ring: RingLimits,
+}
+
+/// All of them.
+pub(crate) struct Cameras {
+    kit: Kit,
+    devices: Devices,
+    runtime: tokio::runtime::Handle,
+    entries: RwLock<BTreeMap<CameraId, Arc<Entry>>>,
+}
+
+impl Cameras {
+    /// None yet. Must be called in a runtime.
+    pub(crate) fn new(kit: Kit) -> Self {
+        let runtime = tokio::runtime::Handle::current();
+        Self { kit, devices: Devices::default(), runtime, entries: RwLock::default() }
+    }
+
+    pub(crate) fn get(&self, id: &CameraId) -> Option<Arc<Entry>> {
+        self.read().get(id).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
+        self.read().values().cloned().collect()
+    }
+
+    pub(crate) fn statuses(&self) -> Vec<CameraStatus> {
+        self.all().iter().map(|entry| entry.camera.status()).collect()
+    }
+
+    /// Starts a camera that is not there yet.
+    pub(crate) fn add(&self, config: CameraConfig) -> std::io::Result<()> {
+        let ring = Ring::new(self.kit.ring);
+        let entry = self.started(config, ring)?;
+        self.write().insert(entry.camera.id().clone(), Arc::new(entry));
+        Ok(())
+    }
+
+    /// Puts a camera in the place of the one with its id. Packets kept stay, if they are of the same stream. Gives what
+    /// the old one's tracks ended with.
+    pub(crate) async fn replace(&self, config: CameraConfig) -> std::io::Result<Vec<Event>> {
+        let Some(old) = self.get(&config.id) else { return self.add(config).map(|()| Vec::new()) };
+        old.camera.stop().await;
+        let events = old.analyze(Analyzer::finish);
+        let same = old.source.camera.streams.is_evidence_of(&config.streams);
+        let ring = if same { old.source.ring.clone() } else { Ring::new(self.kit.ring) };
+        if !same {
+            old.source.ring.end();
+        }
+        let entry = self.started(config, ring)?;
+        self.write().insert(entry.camera.id().clone(), Arc::new(entry));
+        Ok(events)
+    }
+
+    /// Stops a camera; gives it back with what its tracks ended with. It stays known until [`Cameras::forget`], so that evidence of
+    /// its last violations can be made.
+    pub(crate) async fn stop(&self, id: &CameraId) -> Vec<Event> {
+        let Some(entry) = self.get(id) else { return Vec::new() };
+        entry.camera.stop().await;
+        entry.source.ring.end();
+        entry.analyze(Analyzer::finish)
+    }
+
+    pub(crate) fn forget(&self, id: &CameraId) {
+        self.write().remove(id);
+    }
+
+    /// Stops all of them, side by side.
+    pub(crate) async fn stop_all(&self) {
+        let mut stopping = JoinSet::new();
+        for entry in self.all() {
+            stopping.spawn(async move {
+                entry.camera.stop().await;
+                entry.source.ring.end();
+            });
+        }
+        while stopping.join_next().await.is_some() {}
+    }
+
+    fn started(&self, config: CameraConfig, ring: Ring) -> std::io::Result<Entry> {
+        let kit = &self.kit;
+        let spec = CameraSpec {
+            id: config.id.clone(),
+            name: config.name.clone(),
+            streams: config.enabled.then(|| config.streams.clone()),
+            plan: detection::plan(kit.fit, kit.max_fps, config.scene.as_deref()),
+            ring: ring.clone(),
+        };
+        let mailbox = kit.hub.mailbox(&config.id, 1.0);
+        let camera = Camera::start(spec, mailbox, &self.devices, &self.runtime)?;
+        let (scene, law) = (config.scene.clone(), Arc::clone(&kit.law));
+        let analyzer = Mutex::new(Analyzer::new(config.id.clone(), scene, law, kit.model.clone()));
+        Ok(Entry { camera, analyzer, source: Arc::new(Source { ring, camera: config }) })
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<CameraId, Arc<Entry>>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<CameraId, Arc<Entry>>> {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
