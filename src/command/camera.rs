@@ -98,15 +98,16 @@ fn read_url(given: &str) -> anyhow::Result<String> {
 }
 
 fn resolve(main: &Address, sub: Option<&Address>) -> anyhow::Result<Streams> {
-    let stream = |url: &str| -> anyhow::Result<toml::Value> {
-        Ok(toml::Value::Table([("url".to_owned(), toml::Value::from(url))].into_iter().collect()))
+    let stream = |url: &str| {
+        let table: toml::Table = [("url".to_owned(), toml::Value::from(url))].into_iter().collect();
+        toml::Value::Table(table)
     };
     let mut table = toml::Table::new();
-    table.insert("main".into(), stream(&main.whole)?);
+    table.insert("main".into(), stream(&main.whole));
     if let Some(sub) = sub {
-        table.insert("sub".into(), stream(&sub.whole)?);
+        table.insert("sub".into(), stream(&sub.whole));
     }
-    let config: StreamsConfig = table.try_into()?;
+    let config: StreamsConfig = toml::Value::Table(table).try_into()?;
     Ok(config.resolve(None).map_err(|e| WrongUse(e.to_string()))?)
 }
 

@@ -212,7 +212,9 @@ impl Engine {
         let Self { cameras, watcher, metrics, workers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
             self;
         // It holds the prover and the intake, which end when nobody holds them.
-        metrics.inspect(JoinHandle::abort);
+        if let Some(serving) = metrics {
+            serving.abort();
+        }
         watcher.abort();
         drop(watcher.await);
         let _already_ended = pages.stop.send(());
