@@ -91,7 +91,7 @@ fn watch(case: &Case, url: &str, n: usize, hub: &std::sync::Arc<Hub>) -> Camera 
         id: id.clone(),
         name: id.to_string(),
         streams: Some(config.resolve(None).unwrap()),
-        plan: AnalysePlan { fit: SizePx { w: 640, h: 480 }, max_fps: 5.0, crops: Vec::new() },
+        plan: AnalysePlan { fit: SizePx { w: 640, h: 480 }, max_fps: 5.0, crops: Vec::new(), region: None },
         ring: Ring::new(RingLimits { seconds: 20.0, bytes: 32 << 20 }),
     };
     let runtime = tokio::runtime::Handle::current();
@@ -123,7 +123,7 @@ fn cpu_s(process: &str) -> f64 {
 
 /// Makes the clips: the rendered junction as 1080p25, and its first picture standing still under a sensor's noise.
 fn clips(dir: &Path) -> Vec<(&'static str, String)> {
-    let junction = "fixtures/junction/main.mp4";
+    let junction = "fixtures/junction_day/main.mp4";
     let encode = ["-an", "-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-g", "50", "-pix_fmt", "yuv420p"];
     let make = |name: &str, before: &[&str], filter: &str, rate: &[&str]| {
         let path = dir.join(name).display().to_string();
@@ -135,7 +135,7 @@ fn clips(dir: &Path) -> Vec<(&'static str, String)> {
     let busy = make("busy.mp4", &[], "scale=1920:1080,fps=25", &["-b:v", "4M", "-maxrate", "5M", "-bufsize", "8M"]);
     let still = "trim=end_frame=1,loop=-1:1,scale=1920:1080,fps=25,noise=alls=4:allf=t";
     let quiet = make("quiet.mp4", &[], still, &["-crf", "26"]);
-    vec![("busy", busy), ("quiet", quiet), ("sub", "fixtures/junction/sub.mp4".to_owned())]
+    vec![("busy", busy), ("quiet", quiet), ("sub", "fixtures/junction_day/sub.mp4".to_owned())]
 }
 
 struct Server(Child);

@@ -52,7 +52,7 @@ async fn frames_evidence_and_reconnection() {
     let info = cut.write_mp4(&clip).unwrap();
     assert_eq!(info.codec, Codec::H264);
     let still = &cut.stills(&[at]).unwrap()[0];
-    assert_eq!(still.image.size, SizePx { w: 1280, h: 720 });
+    assert_eq!(still.image.size, SizePx { w: 1920, h: 1080 });
     assert!(still.time.since_s(at).abs() <= 0.08, "{still:?}");
     let args = ["-v", "error", "-show_entries", "frame=key_frame", "-of", "csv=p=0", clip.to_str().unwrap()];
     let decoded = Command::new("ffprobe").args(args).output().expect("ffprobe; run `make setup`");
@@ -129,7 +129,7 @@ async fn a_probe_tells_what_comes() {
     let server = Server::start(0, false);
     let json = serde_json::json!({"main": {"url": server.main}, "sub": {"url": server.sub}});
     let probes = probe(&gate(), &streams(json, None), &Devices::default(), PATIENCE).await;
-    for (role, size) in [(StreamRole::Main, SizePx { w: 1280, h: 720 }), (StreamRole::Sub, SizePx { w: 640, h: 360 })] {
+    for (role, size) in [(StreamRole::Main, SizePx { w: 1920, h: 1080 }), (StreamRole::Sub, SizePx { w: 640, h: 360 })] {
         let probe = probes[&role].as_ref().unwrap();
         assert_eq!((probe.codec, probe.size, probe.gop), (Codec::H264, size, Some(25)), "{probe:?}");
         assert!((probe.fps.unwrap() - 12.5).abs() < 0.2, "{probe:?}");
@@ -183,7 +183,7 @@ async fn unusual_cameras_are_taken_or_refused_with_the_reason() {
             &clip,
             gate(),
             None,
-            AnalysePlan { fit: SizePx { w: 320, h: 240 }, max_fps: 0.0, crops: Vec::new() },
+            AnalysePlan { fit: SizePx { w: 320, h: 240 }, max_fps: 0.0, crops: Vec::new(), region: None },
             RingLimits { seconds: 1.0, bytes: 1 << 20 },
         )
         .unwrap();

@@ -9,7 +9,7 @@ mod fault;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use camera::{CameraConfig, CameraFile, files as camera_files};
+pub(crate) use camera::{CameraConfig, CameraFile, ControllerConfig, files as camera_files};
 pub(crate) use engine::{EngineConfig, EvidenceConfig, StoreConfig};
 pub(crate) use fault::{Fault, Faults};
 

@@ -10,7 +10,7 @@ use stopline_ingest::{Camera, CameraSpec, Devices, Ring, RingLimits, handoff::Hu
 use stopline_types::{CameraId, CameraStatus, Event, SizePx};
 use tokio::task::JoinSet;
 
-use super::{detection, evidence::Source};
+use super::{controller, detection, evidence::Source, view::Views};
 use crate::config::CameraConfig;
 
 /// A camera and what follows what it sees.
@@ -22,6 +22,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// How the camera is doing, and whether its rules rest.
+    pub(crate) fn status(&self) -> CameraStatus {
+        CameraStatus { rules_rest: self.analyze(|analyzer| analyzer.suspended()), ..self.camera.status() }
+    }
+
     /// Asks or tells its analyzer.
     pub(crate) fn analyze<T>(&self, ask: impl FnOnce(&mut Analyzer) -> T) -> T {
         ask(&mut self.analyzer.lock().unwrap_or_else(PoisonError::into_inner))
@@ -37,6 +42,8 @@ pub(crate) struct Kit {
     pub fit: SizePx,
     pub max_fps: f64,
     pub ring: RingLimits,
+    /// What is known of the cameras' views.
+    pub views: Views,
 }
 
 /// All of them.
@@ -63,15 +70,13 @@ impl Cameras {
     }
 
     pub(crate) fn statuses(&self) -> Vec<CameraStatus> {
-        self.all().iter().map(|entry| entry.camera.status()).collect()
+        self.all().iter().map(|entry| entry.status()).collect()
     }
 
     /// Starts a camera that is not there yet.
     pub(crate) fn add(&self, config: CameraConfig) -> std::io::Result<()> {
         let ring = Ring::new(self.kit.ring);
-        let entry = self.started(config, ring)?;
-        self.write().insert(entry.camera.id().clone(), Arc::new(entry));
-        Ok(())
+        self.put(config, ring)
     }
 
     /// Puts a camera in the place of the one with its id. Packets kept stay, if they are of the same stream. Gives what
@@ -85,8 +90,8 @@ impl Cameras {
         if !same {
             old.source.ring.end();
         }
-        let entry = self.started(config, ring)?;
-        self.write().insert(entry.camera.id().clone(), Arc::new(entry));
+        self.kit.views.keep(&old);
+        self.put(config, ring)?;
         Ok(events)
     }
 
@@ -115,6 +120,17 @@ impl Cameras {
         while stopping.join_next().await.is_some() {}
     }
 
+    /// Starts a camera, in the place of one with its id.
+    fn put(&self, config: CameraConfig, ring: Ring) -> std::io::Result<()> {
+        let (id, controller) = (config.id.clone(), config.controller.clone());
+        let entry = Arc::new(self.started(config, ring)?);
+        if let Some(controller) = controller {
+            controller::ask(controller, Arc::downgrade(&entry))?;
+        }
+        self.write().insert(id, entry);
+        Ok(())
+    }
+
     fn started(&self, config: CameraConfig, ring: Ring) -> std::io::Result<Entry> {
         let kit = &self.kit;
         let spec = CameraSpec {
@@ -127,7 +143,9 @@ impl Cameras {
         let mailbox = kit.hub.mailbox(&config.id, 1.0);
         let camera = Camera::start(spec, mailbox, &self.devices, &self.runtime)?;
         let (scene, law) = (config.scene.clone(), Arc::clone(&kit.law));
-        let analyzer = Mutex::new(Analyzer::new(config.id.clone(), scene, law, kit.model.clone()));
+        let mut analyzer = Analyzer::new(config.id.clone(), scene, law, kit.model.clone());
+        kit.views.restore(&config.id, &mut analyzer);
+        let analyzer = Mutex::new(analyzer);
         Ok(Entry { camera, analyzer, source: Arc::new(Source { ring, camera: config }) })
     }
 

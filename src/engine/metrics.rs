@@ -26,7 +26,7 @@ pub(super) async fn serve(listen: SocketAddr, cameras: Arc<Cameras>) -> anyhow::
     let listener = TcpListener::bind(listen).await.with_context(|| format!("metrics.listen: {listen}"))?;
     let address = listener.local_addr()?;
     let answer = move || {
-        let seen: Vec<_> = cameras.all().iter().map(|e| (e.camera.status(), e.source.ring.stats())).collect();
+        let seen: Vec<_> = cameras.all().iter().map(|e| (e.status(), e.source.ring.stats())).collect();
         std::future::ready(([(CONTENT_TYPE, FORMAT)], text(&seen)))
     };
     let router = Router::new().route("/metrics", get(answer));
@@ -143,6 +143,7 @@ mod tests {
             name: "Gate".into(),
             state: CameraState::Stalled,
             reason: "no frame".into(),
+            rules_rest: None,
             since: UtcUs(2_000_000),
             last_frame: None,
             analysed_fps: 0.0,

@@ -5,6 +5,7 @@
 //! spool → shipper → ClickHouse.
 
 pub(crate) mod cameras;
+mod controller;
 pub(crate) mod detection;
 pub(crate) mod evidence;
 mod history;
@@ -13,12 +14,9 @@ pub(crate) mod lag;
 mod metrics;
 mod reload;
 pub(crate) mod stills;
+mod view;
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use cameras::{Cameras, Kit};
@@ -76,6 +74,8 @@ pub(crate) struct Engine {
     shipper: Arc<Shipper>,
     history: History,
     pages: Pages,
+    views: view::Views,
+    watching: JoinHandle<()>,
     /// Where evidence packages lie.
     pub evidence_dir: std::path::PathBuf,
 }
@@ -116,6 +116,7 @@ impl Engine {
         let on_durable = hooks.on_durable.clone().unwrap_or_else(|| Arc::new(|_: &Event, _| {}));
         let (intake, intake_thread) = Intake::start(Arc::clone(&spool), on_durable)?;
 
+        let views = view::Views::new(&engine.data_dir);
         let hub = Hub::new();
         let cameras = Arc::new(Cameras::new(Kit {
             hub: Arc::clone(&hub),
@@ -124,6 +125,7 @@ impl Engine {
             fit: detectors[0].input(),
             max_fps: engine.detector.max_fps,
             ring: engine.ring.limits(),
+            views: views.clone(),
         }));
         for camera in config.cameras.iter().cloned() {
             cameras.add(camera)?;
@@ -135,6 +137,7 @@ impl Engine {
         let find = Arc::new(move |id: &CameraId| known.get(id).map(|entry| Arc::clone(&entry.source)));
         let (prover, prover_thread) = Prover::start(find, writer, engine.evidence, intake.clone())?;
 
+        let watching = tokio::spawn(view::watch(views.clone(), Arc::clone(&cameras)));
         let lag = Arc::new(Lag::default());
         let workers = start_workers(
             detectors,
@@ -176,6 +179,8 @@ impl Engine {
             shipper,
             history,
             pages,
+            views,
+            watching,
             evidence_dir,
         })
     }
@@ -209,14 +214,15 @@ impl Engine {
     /// As [`Engine::stop`], but keeps the store open.
     pub(crate) async fn drain(self) -> anyhow::Result<Stopped> {
         let statuses = self.cameras();
-        let Self { cameras, watcher, metrics, workers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
-            self;
+        let Self { cameras, watcher, metrics, views, watching, workers, .. } = self;
+        let Self { prover, prover_thread, intake, intake_thread, shipper, history, pages, hub, .. } = self;
         // It holds the prover and the intake, which end when nobody holds them.
+        watcher.abort();
+        drop(watcher.await);
+        watching.abort();
         if let Some(serving) = metrics {
             serving.abort();
         }
-        watcher.abort();
-        drop(watcher.await);
         let _already_ended = pages.stop.send(());
         let mut serving = pages.task;
         if tokio::time::timeout(PAGES_END, &mut serving).await.is_err() {
@@ -227,10 +233,11 @@ impl Engine {
         // With the pages goes their hold on the intake.
         drop(pages.web);
         cameras.stop_all().await;
-        self.hub.close();
+        hub.close();
         intake.stopping();
         let counts = tokio::task::spawn_blocking(move || {
             let _counts = workers.join();
+            views.save(&cameras);
             for entry in cameras.all() {
                 let ended = entry.analyze(Analyzer::finish);
                 ended.into_iter().for_each(|event| route(event, &prover, &intake));

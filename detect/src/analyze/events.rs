@@ -134,6 +134,8 @@ impl Judge<'_> {
             measured: found.measured.clone(),
             limit: found.limit.clone(),
             signal: found.signal.map(|head| self.phases[head].state_at(act.t_s)),
+            signal_controller: None,
+            doubts: Vec::new(),
             lane: found.lane.map(|lane| self.scene.lanes[lane].name.clone()),
             moments: Moments {
                 before: moment(history.nearest(found.before_s.max(shown.t_s - BEFORE_S))?),

@@ -82,6 +82,7 @@ pub fn ask(context: Context<'_>, done: impl Fn(RuleKind) -> bool) -> Vec<Match> 
             RuleKind::WrongLane => wrong_lane::check(context),
             RuleKind::NoStopping => no_stopping::check(context),
             RuleKind::Speed => speed::check(context),
+            _ => None,
         };
         found.extend(matched);
     }
@@ -102,6 +103,7 @@ pub fn mode_of(scene: &Scene, rule: RuleKind) -> RuleMode {
         RuleKind::WrongLane => rules.wrong_lane.mode,
         RuleKind::NoStopping => rules.no_stopping.mode,
         RuleKind::Speed => rules.speed.mode,
+        _ => RuleMode::Off,
     }
 }
 
@@ -116,6 +118,7 @@ pub fn min_fps_of(scene: &Scene, rule: RuleKind) -> f64 {
         RuleKind::WrongLane => rules.wrong_lane.min_fps,
         RuleKind::NoStopping => rules.no_stopping.min_fps,
         RuleKind::Speed => rules.speed.min_fps,
+        _ => 0.0,
     }
 }
 

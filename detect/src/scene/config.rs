@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stopline_types::{BoxPx, PointPx, SignalState, SizePx, VehicleClass};
 
+use super::lens::LensConfig;
 use super::rule_config::RulesConfig;
 
 /// `[scene]` of a camera file.
@@ -25,10 +26,50 @@ pub struct SceneConfig {
     pub signals: Vec<SignalConfig>,
     /// Ground-plane points.
     pub ground: Option<GroundConfig>,
+    /// Distortion of the lens, for the ground plane.
+    pub lens: Option<LensConfig>,
+    /// The part of the picture that is analysed.
+    #[serde(default)]
+    pub region: RegionConfig,
     /// Rules. A rule without an entry runs with its defaults where the scene has what it needs.
     #[serde(default)]
     pub rules: RulesConfig,
 }
+
+/// `region`: the part of the picture that the detector looks at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected \"whole\", \"road\" or [x, y, w, h] in pixels")]
+pub enum RegionConfig {
+    /// `"whole"`.
+    #[default]
+    #[serde(with = "whole")]
+    Whole,
+    /// `"road"`: around lanes, lines and zones, with room for what stands on them.
+    #[serde(with = "road")]
+    Road,
+    /// `[x, y, w, h]`.
+    Box(BoxPx),
+}
+
+/// A word of its own in an untagged choice.
+macro_rules! word {
+    ($name:ident, $word:literal) => {
+        mod $name {
+            use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+            pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str($word)
+            }
+
+            pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+                let found = String::deserialize(deserializer)?;
+                if found == $word { Ok(()) } else { Err(D::Error::custom($word)) }
+            }
+        }
+    };
+}
+word!(whole, "whole");
+word!(road, "road");
 
 /// A lane.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

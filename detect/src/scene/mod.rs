@@ -6,15 +6,23 @@
 
 mod config;
 pub mod geometry;
+mod ground;
+mod guard;
 mod homography;
+mod lens;
+pub mod preview;
+mod region;
 mod resolve;
 mod rule_config;
 
 pub use config::{
-    GroundConfig, GroundPointConfig, LampLayout, LaneConfig, LimitsConfig, SceneConfig, SignalConfig, StopLineConfig,
-    ZoneConfig, ZoneKind,
+    GroundConfig, GroundPointConfig, LampLayout, LaneConfig, LimitsConfig, RegionConfig, SceneConfig, SignalConfig,
+    StopLineConfig, ZoneConfig, ZoneKind,
 };
+pub use ground::Ground;
+pub use guard::{Guard, GuardMemory, ViewFault};
 pub use homography::{Homography, HomographyError};
+pub use lens::{Lens, LensConfig};
 pub use resolve::SceneError;
 pub use rule_config::{
     NoStoppingConfig, RedLightConfig, RulesConfig, SpeedConfig, StopLineRuleConfig, WrongLaneConfig, WrongWayConfig,
@@ -43,16 +51,10 @@ pub struct Scene {
     pub ground: Option<Ground>,
     /// The rules with their parameters.
     pub rules: RulesConfig,
+    /// The part of the frame to analyse, pixels; `None`: all of it.
+    pub region: Option<BoxPx>,
     version: String,
-}
-
-/// The ground plane: pixels to metres.
-#[derive(Debug, Clone)]
-pub struct Ground {
-    /// Pixels of the scene's frame to metres.
-    pub to_m: Homography,
-    /// Root mean square distance between the given and the mapped points, metres.
-    pub error_m: f64,
+    calibration: String,
 }
 
 /// A part of the road with one direction.
@@ -134,7 +136,9 @@ impl Scene {
             signals: Vec::new(),
             ground: None,
             rules: RulesConfig::default(),
+            region: None,
             version: "none".to_owned(),
+            calibration: "none".to_owned(),
         }
     }
 
@@ -149,6 +153,25 @@ impl Scene {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// As [`Self::version`], but only of what is drawn on the picture: a new limit or rule needs no new calibration.
+    #[must_use]
+    pub fn calibration(&self) -> &str {
+        &self.calibration
+    }
+
+    /// [`Self::region`] as `[x, y, w, h]` in fractions of the frame.
+    #[must_use]
+    pub fn region_request(&self) -> Option<[f32; 4]> {
+        let (w, h) = (self.frame.w as f32, self.frame.h as f32);
+        self.region.map(|r| [r.x / w, r.y / h, r.w / w, r.h / h])
+    }
+
+    /// What a person should look at again, in words; none of it keeps the scene from being used.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.ground.as_ref().map(Ground::warnings).unwrap_or_default()
     }
 
     /// Factors from pixels of a stream's frame to pixels of the scene, or why the scene does not fit that stream.
@@ -171,7 +194,7 @@ impl Scene {
     /// The ground position of a pixel in metres; `None` without calibration or above the horizon.
     #[must_use]
     pub fn to_ground(&self, at: Point2) -> Option<Point2> {
-        self.ground.as_ref()?.to_m.apply(at)
+        self.ground.as_ref()?.apply(at)
     }
 
     /// The first lane that holds the point.

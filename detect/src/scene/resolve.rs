@@ -8,7 +8,10 @@ use stopline_types::{PointPx, SignalState};
 
 use super::config::{LimitsConfig, SceneConfig};
 use super::geometry::{self, DirectedLine, Point2, point, sub, unit};
-use super::{Beyond, Ground, Homography, Lane, Scene, SignalHead, StopLine, Zone};
+use super::{Beyond, Ground, Lane, Lens, RegionConfig, Scene, SignalHead, StopLine, Zone};
+
+/// Longest side of a frame, pixels: more than any camera's.
+const MOST_PX: u32 = 16_384;
 
 /// One thing that is wrong with a scene.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,11 +27,15 @@ impl Scene {
     /// Checks a scene. Returns all that is wrong with it.
     pub fn resolve(config: &SceneConfig) -> Result<Self, Vec<SceneError>> {
         let mut check = Check { config, errors: Vec::new() };
-        if config.frame_px.w < 16 || config.frame_px.h < 16 {
-            check.fail("frame_px", format!("expected the frame's [width, height], found {}", config.frame_px));
+        let sides = [config.frame_px.w, config.frame_px.h];
+        if !sides.iter().all(|side| (16..=MOST_PX).contains(side)) {
+            let found = config.frame_px;
+            let reason = format!("expected the frame's [width, height], 16 to {MOST_PX} each, found {found}");
+            check.fail("frame_px", reason);
             return Err(check.errors);
         }
         let ground = check.ground();
+        check.region();
         let signals = check.signals();
         let stop_lines = check.stop_lines(ground.as_ref());
         let lanes = check.lanes(ground.as_ref());
@@ -38,7 +45,20 @@ impl Scene {
             return Err(check.errors);
         }
         let rules = config.rules.clone();
-        Ok(Self { frame: config.frame_px, lanes, stop_lines, zones, signals, ground, rules, version: version(config) })
+        let (version, calibration) = (version(config), calibration(config));
+        let scene = Self {
+            frame: config.frame_px,
+            lanes,
+            stop_lines,
+            zones,
+            signals,
+            ground,
+            rules,
+            region: None,
+            version,
+            calibration,
+        };
+        Ok(Self { region: super::region::of(&scene, config.region), ..scene })
     }
 }
 
@@ -47,6 +67,19 @@ impl Scene {
 fn version(config: &SceneConfig) -> String {
     let json = serde_json::to_vec(config).unwrap_or_default();
     let hash = Sha256::new().chain_update(b"scene/1\n").chain_update(json).finalize();
+    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The same of what is drawn on the picture.
+fn calibration(config: &SceneConfig) -> String {
+    let SceneConfig { frame_px, lanes, stop_lines, zones, signals, ground, lens, region, rules: _ } = config;
+    let lanes: Vec<_> = lanes.iter().map(|l| (&l.polygon, l.direction)).collect();
+    let stop_lines: Vec<_> = stop_lines.iter().map(|l| (&l.points, &l.beyond)).collect();
+    let zones: Vec<_> = zones.iter().map(|z| &z.polygon).collect();
+    let signals: Vec<_> = signals.iter().map(|s| s.bbox).collect();
+    let json =
+        serde_json::to_vec(&(frame_px, lanes, stop_lines, zones, signals, ground, lens, region)).unwrap_or_default();
+    let hash = Sha256::new().chain_update(b"calibration/1\n").chain_update(json).finalize();
     hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -141,20 +174,40 @@ impl Check<'_> {
             }
         }
         let pairs: Vec<_> = config.points.iter().map(|p| (point(p.px), p.m)).collect();
-        let to_m = match Homography::fit(&pairs) {
-            Ok(to_m) => to_m,
+        let lens = match self.config.lens.map(|lens| Lens::new(&lens, self.config.frame_px)).transpose() {
+            Ok(lens) => lens,
+            Err(reason) => {
+                self.fail("lens", reason);
+                return None;
+            }
+        };
+        let ground = match Ground::fit(pairs, lens) {
+            Ok(ground) => ground,
             Err(error) => {
                 self.fail("ground.points", error);
                 return None;
             }
         };
-        let error_m = to_m.rms(&pairs);
+        let error_m = ground.error_m;
         if error_m > config.max_error_m {
             let most = config.max_error_m;
             self.fail("ground.points", format_args!("fit them only to {error_m:.2} m, expected {most} m or less"));
             return None;
         }
-        Some(Ground { to_m, error_m })
+        Some(ground)
+    }
+
+    fn region(&mut self) {
+        let RegionConfig::Box(b) = self.config.region else { return };
+        let frame = self.config.frame_px;
+        let fits = b.x >= 0.0 && b.y >= 0.0 && b.right() <= frame.w as f32 && b.bottom() <= frame.h as f32;
+        if !(fits && b.w >= 0.1 * frame.w as f32 && b.h >= 0.1 * frame.h as f32) {
+            let found = format!("[{}, {}, {}, {}]", b.x, b.y, b.w, b.h);
+            self.fail(
+                "region",
+                format!("expected [x, y, w, h] inside {frame} and a tenth of it each way, found {found}"),
+            );
+        }
     }
 
     fn signals(&mut self) -> Vec<SignalHead> {
@@ -230,7 +283,7 @@ impl Check<'_> {
             return None;
         };
         let Some(ground) = ground else { return Some((line, None)) };
-        let on_road: Option<Vec<_>> = points.iter().map(|p| ground.to_m.apply(*p)).collect();
+        let on_road: Option<Vec<_>> = points.iter().map(|p| ground.apply(*p)).collect();
         let toward = direction_on_ground(ground, geometry::centroid(&points), direction);
         let on_road = on_road.zip(toward).and_then(|(points, toward)| DirectedLine::new(points, toward));
         if on_road.is_none() {
@@ -322,7 +375,7 @@ impl Check<'_> {
 /// A direction in the picture as a direction on the road, at a place.
 fn direction_on_ground(ground: &Ground, at: Point2, direction: Point2) -> Option<Point2> {
     let ahead = [at[0] + direction[0], at[1] + direction[1]];
-    unit(sub(ground.to_m.apply(ahead)?, ground.to_m.apply(at)?))
+    unit(sub(ground.apply(ahead)?, ground.apply(at)?))
 }
 
 #[cfg(test)]

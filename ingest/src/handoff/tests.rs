@@ -21,6 +21,7 @@ fn frame(camera: &CameraId, seq: u64) -> Frame {
         source: size,
         image: BgrImage { size, data: vec![0; 3] },
         crops: Vec::new(),
+        part: None,
         received: None,
     }
 }

@@ -43,7 +43,7 @@ impl Server {
     /// The rendered junction as camera `gate`, `main` and `sub`.
     pub fn start(port: u16, login: bool) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let clip = |name: &str| root.join("fixtures/junction").join(name).display().to_string();
+        let clip = |name: &str| root.join("fixtures/junction_day").join(name).display().to_string();
         let mut command = Command::new("/usr/bin/python3");
         command.arg(root.join("simulator/rtsp_cameras.py")).args([
             "--port",
@@ -116,6 +116,7 @@ pub fn plan() -> AnalysePlan {
         fit: SizePx { w: 640, h: 480 },
         max_fps: 25.0,
         crops: vec![CropRequest { x: 0.5, y: 0.5, w: 0.1, h: 0.1 }],
+        region: None,
     }
 }
 

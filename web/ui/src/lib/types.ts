@@ -1,7 +1,44 @@
 // The JSON of the API, as described at /api/openapi.json.
 
-export const RULES = ['red_light', 'stop_line', 'wrong_way', 'wrong_lane', 'no_stopping', 'speed'] as const;
+export const RULES = [
+  'red_light',
+  'stop_line',
+  'wrong_way',
+  'wrong_lane',
+  'solid_line',
+  'forbidden_turn',
+  'u_turn',
+  'no_entry',
+  'no_stopping',
+  'no_parking',
+  'emergency_lane',
+  'pavement',
+  'speed',
+  'section_speed',
+  'over_riders',
+  'no_helmet',
+] as const;
 export type Rule = (typeof RULES)[number];
+
+/** Colour of a rule, 1 to 6: rules of one kind share it. */
+export const RULE_HUES: Record<Rule, number> = {
+  red_light: 1,
+  stop_line: 2,
+  wrong_way: 3,
+  forbidden_turn: 3,
+  u_turn: 3,
+  wrong_lane: 4,
+  solid_line: 4,
+  no_entry: 4,
+  emergency_lane: 4,
+  pavement: 4,
+  no_stopping: 5,
+  no_parking: 5,
+  speed: 6,
+  section_speed: 6,
+  over_riders: 6,
+  no_helmet: 6,
+};
 
 export const CLASSES = ['motorcycle', 'car', 'truck', 'bus', 'bicycle', 'pedestrian'] as const;
 export type VehicleClass = (typeof CLASSES)[number];
