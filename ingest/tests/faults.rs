@@ -69,9 +69,11 @@ async fn every_fault_is_survived_and_told() {
     // Another source in mid-stream: nothing of it may be believed to be the old one; the session is opened anew.
     let reconnects = camera.status().counters.reconnects;
     proxy.set(Fault::OtherSource);
-    until(&camera, "a new session", |s| s.counters.reconnects > reconnects && s.state == CameraState::Online).await;
+    // Even then the packets are not of the source that the answer to SETUP named.
+    until(&camera, "the session to be given up", |s| s.counters.reconnects > reconnects).await;
+    assert_ne!(camera.status().state, CameraState::Online);
     proxy.set(Fault::None);
-    goes_on(&camera, "frames of the old source again").await;
+    goes_on(&camera, "frames of the right source again").await;
 
     // Noise in place of pictures: an error and a counter.
     let undecodable = |s: &CameraStatus| s.counters.frames_undecodable + s.counters.packets_lost;
@@ -188,12 +190,12 @@ async fn seven_others_lose_nothing_and_nobody_is_online_without_frames() {
 }
 
 fn never_online_in_silence(camera: &Camera) {
-    let status = camera.status();
+    // In this order a busy machine may make the silence look shorter, never longer.
     let now = stopline_types::UtcUs::from(std::time::SystemTime::now());
+    let status = camera.status();
     let silent_s = status.last_frame.map_or(f64::INFINITY, |at| now.since_s(at));
-    // The tenth of a second is what a busy machine may need between the two lines above.
     let shown = matches!(status.state, CameraState::Online | CameraState::Degraded);
-    assert!(!shown || silent_s < 2.1, "{silent_s:.2} s without a frame: {status:?}");
+    assert!(!shown || silent_s < 2.0, "{silent_s:.3} s without a frame: {status:?}");
 }
 
 async fn futures_all<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {

@@ -94,7 +94,11 @@ fn parse(text: &str) -> Result<Answer, String> {
 
 fn tell(entry: &Entry, controller: &ControllerConfig, answer: Answer) {
     let readings = readings(controller, answer, SystemTime::now().into());
-    entry.analyze(|analyzer| readings.into_iter().for_each(|(reading, name)| analyzer.controller_says(&name, reading)));
+    entry.analyze(|analyzer| {
+        for (reading, name) in readings {
+            analyzer.controller_says(&name, reading);
+        }
+    });
 }
 
 /// What the answer says of each head of the scene, by the scene's names.
