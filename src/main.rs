@@ -85,7 +85,12 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
 fn start_logging(command: &Command) {
     let quiet = matches!(
         command,
-        Command::Camera { .. } | Command::Scene { .. } | Command::Demo(_) | Command::Replay(_) | Command::Score(_) | Command::Bench(_)
+        Command::Camera { .. }
+            | Command::Scene { .. }
+            | Command::Demo(_)
+            | Command::Replay(_)
+            | Command::Score(_)
+            | Command::Bench(_)
     );
     let default = if quiet { "warn" } else { "info" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("STOPLINE_LOG")

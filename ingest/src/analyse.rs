@@ -119,9 +119,8 @@ impl Decoding {
             silent = false;
             let began = Instant::now();
             // After a panic the maker is thrown away, so nothing half changed is seen again.
-            let outcome = catch_unwind(AssertUnwindSafe(|| {
-                maker.packet(&packet, &mut |frame| deliver(Delivery::Frame(frame)))
-            }));
+            let outcome =
+                catch_unwind(AssertUnwindSafe(|| maker.packet(&packet, &mut |frame| deliver(Delivery::Frame(frame)))));
             Counters::add(&self.counters.decode_us, u64::try_from(began.elapsed().as_micros()).unwrap_or(0));
             match outcome {
                 Ok(outcome) => self.account(&packet, outcome, &mut failing),

@@ -272,7 +272,10 @@ mod tests {
         assert!(unknown.unwrap_err().to_string().contains("mian"));
         let sctp = serde_json::from_value::<StreamConfig>(serde_json::json!({"url": "rtsp://h", "transport": "sctp"}));
         assert!(sctp.unwrap_err().to_string().contains("expected `tcp` or `udp`"));
-        assert_eq!(key(serde_json::json!({"main": {"url": "rtsps://h", "transport": "udp"}})), "streams.main.transport");
+        assert_eq!(
+            key(serde_json::json!({"main": {"url": "rtsps://h", "transport": "udp"}})),
+            "streams.main.transport"
+        );
         let no_file = streams(serde_json::json!({"main": {"url": "rtsps://h"}, "ca_file": "/not/there.pem"}));
         let no_file = no_file.resolve(None).unwrap_err();
         assert_eq!(no_file.key, "streams.ca_file");

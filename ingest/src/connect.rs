@@ -123,7 +123,10 @@ impl SessionFault {
         self.is_about_login()
             || matches!(
                 self,
-                Self::Refused { status: 300..=499 } | Self::NoVideo { .. } | Self::UnsupportedCodec { .. } | Self::Tls { .. }
+                Self::Refused { status: 300..=499 }
+                    | Self::NoVideo { .. }
+                    | Self::UnsupportedCodec { .. }
+                    | Self::Tls { .. }
             )
     }
 }

@@ -109,7 +109,9 @@ impl Device {
 
     fn refused(&self, why: String) {
         let mut refused = self.lock();
-        let pause = Duration::from_secs(PAUSES_AFTER_REFUSED_LOGIN_S[refused.in_a_row.min(PAUSES_AFTER_REFUSED_LOGIN_S.len() - 1)]);
+        let pause = Duration::from_secs(
+            PAUSES_AFTER_REFUSED_LOGIN_S[refused.in_a_row.min(PAUSES_AFTER_REFUSED_LOGIN_S.len() - 1)],
+        );
         let until = Some(Instant::now() + jittered(pause));
         *refused = Refused { worked: false, in_a_row: refused.in_a_row + 1, why, until };
     }

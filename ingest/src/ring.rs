@@ -293,7 +293,9 @@ mod tests {
     fn a_new_session_begins_with_a_key_frame_too() {
         let ring = Ring::new(RingLimits { seconds: 60.0, bytes: 1 << 20 });
         let of = |session, i, key| Packet { session, ..packet(i, key, 10) };
-        [of(1, 0, true), of(1, 1, false), of(2, 2, false), of(2, 3, true), of(2, 4, false)].into_iter().for_each(|p| ring.push(p));
+        [of(1, 0, true), of(1, 1, false), of(2, 2, false), of(2, 3, true), of(2, 4, false)]
+            .into_iter()
+            .for_each(|p| ring.push(p));
         let kept: Vec<_> = ring.lock().packets.iter().map(|p| p.media_us / 100_000).collect();
         assert_eq!(kept, [0, 1, 3, 4]);
     }

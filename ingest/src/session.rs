@@ -11,11 +11,6 @@ use retina::client::SessionGroup;
 use stopline_types::{CameraId, CameraState, StreamRole, UtcUs};
 use tokio::{sync::watch, time::Instant};
 
-pub use crate::{
-    device::PAUSES_AFTER_REFUSED_LOGIN_S,
-    health::STALL_AFTER,
-    pauses::{LONGEST_PAUSE, LONGEST_PAUSE_WHEN_REFUSED},
-};
 use crate::{
     analyse::PacketQueue,
     clock::{Clock, DeviceClock},
@@ -27,6 +22,11 @@ use crate::{
     packet::{Packet, StreamFormat},
     pauses::{Pauses, jittered},
     ring::Ring,
+};
+pub use crate::{
+    device::PAUSES_AFTER_REFUSED_LOGIN_S,
+    health::STALL_AFTER,
+    pauses::{LONGEST_PAUSE, LONGEST_PAUSE_WHEN_REFUSED},
 };
 
 /// No frame for this long: the session is given up and opened anew.
@@ -94,7 +94,10 @@ impl StreamTask {
     async fn wait_while_barred(&self) {
         while let Some((why, until)) = self.device.barred() {
             let wait_s = (until - Instant::now()).as_secs();
-            self.set(CameraState::Suspended, format!("{why}; not tried again for {wait_s} s, or the account is locked"));
+            self.set(
+                CameraState::Suspended,
+                format!("{why}; not tried again for {wait_s} s, or the account is locked"),
+            );
             tokio::time::sleep_until(until).await;
         }
     }

@@ -98,7 +98,11 @@ async fn faults_are_told_apart() {
     let (right, wrong) = (password_file(&dir, PASSWORD), password_file(&dir, "sai-mat-khau"));
     let sub = || serde_json::json!({"sub": {"url": server.sub}});
     let fault = async |streams: Streams| {
-        let error = probe(&gate(), &streams, &Devices::default(), PATIENCE).await.remove(&StreamRole::Sub).unwrap().unwrap_err();
+        let error = probe(&gate(), &streams, &Devices::default(), PATIENCE)
+            .await
+            .remove(&StreamRole::Sub)
+            .unwrap()
+            .unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with("camera gate, sub stream rtsp://127.0.0.1:") && text.contains("; came"), "{text}");
         assert!(!text.contains(PASSWORD) && !text.contains("sai-mat-khau"), "{text}");
@@ -129,7 +133,8 @@ async fn a_probe_tells_what_comes() {
     let server = Server::start(0, false);
     let json = serde_json::json!({"main": {"url": server.main}, "sub": {"url": server.sub}});
     let probes = probe(&gate(), &streams(json, None), &Devices::default(), PATIENCE).await;
-    for (role, size) in [(StreamRole::Main, SizePx { w: 1920, h: 1080 }), (StreamRole::Sub, SizePx { w: 640, h: 360 })] {
+    for (role, size) in [(StreamRole::Main, SizePx { w: 1920, h: 1080 }), (StreamRole::Sub, SizePx { w: 640, h: 360 })]
+    {
         let probe = probes[&role].as_ref().unwrap();
         assert_eq!((probe.codec, probe.size, probe.gop), (Codec::H264, size, Some(25)), "{probe:?}");
         assert!((probe.fps.unwrap() - 12.5).abs() < 0.2, "{probe:?}");
@@ -158,7 +163,9 @@ async fn unusual_cameras_are_taken_or_refused_with_the_reason() {
         let url = format!("rtsp://127.0.0.1:{}/{path}", server.port);
         streams(serde_json::json!({"main": {"url": url}}), None)
     };
-    let probe = async |path: &str| probe(&gate(), &at(path), &Devices::default(), PATIENCE).await.remove(&StreamRole::Main).unwrap();
+    let probe = async |path: &str| {
+        probe(&gate(), &at(path), &Devices::default(), PATIENCE).await.remove(&StreamRole::Main).unwrap()
+    };
     let jpeg = probe("jpeg").await.unwrap();
     assert_eq!((jpeg.codec, jpeg.size, jpeg.gop), (Codec::Mjpeg, SizePx { w: 320, h: 240 }, Some(1)));
     let sound = probe("sound").await.unwrap_err().fault;

@@ -85,8 +85,7 @@ async fn a_wrong_password_is_tried_once_for_all_streams_of_a_device() {
     let server = Server::start(0, true);
     let proxy = Proxy::start(server.port).await;
     let dir = tempfile::tempdir().unwrap();
-    let json =
-        serde_json::json!({"main": {"url": proxy.url("gate/main")}, "sub": {"url": proxy.url("gate/sub")}});
+    let json = serde_json::json!({"main": {"url": proxy.url("gate/main")}, "sub": {"url": proxy.url("gate/sub")}});
     let hub = Hub::new();
     let camera = start(streams(json, Some(&password_file(&dir, "sai-mat-khau"))), hub.mailbox(&gate(), 1.0));
     let barred = until(&camera, "the refusal", |s| s.state == CameraState::Suspended).await;

@@ -74,8 +74,9 @@ impl Address {
         let (_, login) = stopline_ingest::StreamUrl::parse(text).map_err(|e| WrongUse(format!("{which}: {e}")))?;
         // The parser above takes nothing that this does not.
         let mut bare = url::Url::parse(text)?;
-        drop(bare.set_username(""));
-        drop(bare.set_password(None));
+        // Refused only of an address without a host, which is none of a camera.
+        bare.set_username("").ok();
+        bare.set_password(None).ok();
         let login = login.map(|login| (login.user.clone(), login.password.reveal().to_owned()));
         Ok(Self { whole: text.to_owned(), bare, login })
     }
@@ -128,8 +129,7 @@ async fn picture(id: &CameraId, streams: Streams, devices: &Devices) -> anyhow::
     let hub = Hub::new();
     let ring = Ring::new(RingLimits { seconds: 4.0, bytes: 64 << 20 });
     let plan = AnalysePlan { fit: SizePx { w: 320, h: 320 }, max_fps: 1.0, crops: Vec::new(), region: None };
-    let spec =
-        CameraSpec { id: id.clone(), name: id.to_string(), streams: Some(streams), plan, ring: ring.clone() };
+    let spec = CameraSpec { id: id.clone(), name: id.to_string(), streams: Some(streams), plan, ring: ring.clone() };
     let camera = Camera::start(spec, hub.mailbox(id, 1.0), devices, &tokio::runtime::Handle::current())?;
     let began = Instant::now();
     let newest = loop {

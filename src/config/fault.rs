@@ -41,7 +41,9 @@ impl Fault {
 /// Whether a line begins the key `name`, as `name = …`, `name.… = …`, `[… .name]` or `[[… .name]]`.
 fn holds(line: &str, name: &str) -> bool {
     match line.strip_prefix('[') {
-        Some(header) => header.trim_start_matches('[').split(']').next().unwrap_or("").split('.').any(|p| p.trim() == name),
+        Some(header) => {
+            header.trim_start_matches('[').split(']').next().unwrap_or("").split('.').any(|p| p.trim() == name)
+        }
         None => line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(['=', '.'])),
     }
 }

@@ -1,7 +1,7 @@
 //! `/metrics` in Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>), on an address
 //! of its own: it names cameras, and the pages' log-in is not for machines.
 
-use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
@@ -121,8 +121,8 @@ fn text(cameras: &[(CameraStatus, RingStats)]) -> String {
         for (status, ring) in cameras {
             for (label, value) in samples(status, ring) {
                 let comma = if label.is_empty() { "" } else { "," };
-                // An id holds nothing that would need escaping. Writing to a text cannot fail.
-                drop(writeln!(out, "{name}{{camera=\"{}\"{comma}{label}}} {value}", status.camera));
+                // An id holds nothing that would need escaping.
+                out += &format!("{name}{{camera=\"{}\"{comma}{label}}} {value}\n", status.camera);
             }
         }
     }

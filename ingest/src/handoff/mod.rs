@@ -18,8 +18,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use mailbox::{Ended, Mailbox, Turn};
 use mailbox::Key;
+pub use mailbox::{Ended, Mailbox, Turn};
 use stopline_types::{CameraId, Frame};
 
 /// Span over which the analysed rate is told.

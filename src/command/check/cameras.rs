@@ -120,7 +120,8 @@ async fn one(camera: CameraConfig, devices: Devices, timeout: Duration) -> Vec<P
 pub(super) fn table(probed: &[Probed]) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY);
-    table.set_header(["camera", "stream", "state", "codec", "size", "fps", "GOP", "kbit/s", "clock ms", "cores", "why"]);
+    table
+        .set_header(["camera", "stream", "state", "codec", "size", "fps", "GOP", "kbit/s", "clock ms", "cores", "why"]);
     let figure = |value: Option<f64>| value.map(|v| format!("{v:.1}")).unwrap_or_default();
     for p in probed {
         table.add_row([

@@ -66,7 +66,8 @@ fn load(config: &Config, inference: Duration, probed: &[cameras::Probed]) -> Loa
         let analysed = probed.iter().find(|p| p.camera == id && p.analysed).and_then(|p| p.fps);
         analysed.unwrap_or(most).min(most)
     };
-    let asked_fps: f64 = config.cameras.iter().filter(|camera| camera.enabled).map(|camera| rate(camera.id.as_str())).sum();
+    let asked_fps: f64 =
+        config.cameras.iter().filter(|camera| camera.enabled).map(|camera| rate(camera.id.as_str())).sum();
     let possible_fps = config.engine.workers() as f64 / inference.as_secs_f64().max(1e-6);
     let share = if asked_fps > possible_fps { possible_fps / asked_fps } else { 1.0 };
     let each_fps = asked_fps * share / config.cameras.len().max(1) as f64;
