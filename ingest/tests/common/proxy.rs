@@ -120,11 +120,12 @@ async fn connection(client: TcpStream, upstream: SocketAddr, mut fault: watch::R
         loop {
             let n = from_server.read(&mut buffer).await.ok().filter(|n| *n > 0)?;
             rewriter.pending.extend_from_slice(&buffer[..n]);
-            let delay = if let Fault::Delay(ms) = *watched.borrow() { Some(ms) } else { None };
-            if let Some(ms) = delay {
+            // Copied out: the guard must not be held while bytes are written.
+            let now = *watched.borrow();
+            if let Fault::Delay(ms) = now {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
             }
-            if let Fault::Noise { one_in } = *watched.borrow() {
+            if let Fault::Noise { one_in } = now {
                 let mut noisy = std::mem::take(&mut rewriter.pending);
                 random.disturb(&mut noisy, one_in);
                 to_client.write_all(&noisy).await.ok()?;
