@@ -14,7 +14,8 @@ async fn works(streams: Streams) {
     let hub = Hub::new();
     let camera = start(streams, hub.mailbox(&gate(), 1.0));
     let seen = until(&camera, "frames", |s| s.state == CameraState::Online && s.counters.frames_decoded > 5).await;
-    assert_eq!((seen.counters.frames_undecodable, seen.counters.reconnects), (0, 0), "{seen:?}");
+    // Whoever joins a live encoder sees up to a group (five frames here) before the first key frame.
+    assert!(seen.counters.frames_undecodable < 5 && seen.counters.reconnects == 0, "{seen:?}");
     assert_eq!(camera.panics(), 0);
     camera.stop().await;
 }
