@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use stopline_ingest::Camera;
 use stopline_store::{
     Store, StoreError,
     ship::{ShipState, Shipper},
@@ -15,7 +14,7 @@ use stopline_types::{
 use stopline_web::{Answer, Backend, BackendError, CameraImage, EvidenceFile, Health, StoreState};
 use tokio::sync::broadcast;
 
-use crate::engine::{self, Analyzers, intake::Intake, lag::Lag, stills};
+use crate::engine::{cameras::Cameras, intake::Intake, lag::Lag, stills};
 
 /// How far back the latest picture of a camera may lie.
 const LATEST_S: f64 = 4.0;
@@ -23,8 +22,7 @@ const LATEST_S: f64 = 4.0;
 /// The engine as the pages see it.
 pub(crate) struct EngineBackend {
     pub(crate) store: Store,
-    pub(crate) cameras: Arc<Vec<Camera>>,
-    pub(crate) analyzers: Arc<Analyzers>,
+    pub(crate) cameras: Arc<Cameras>,
     pub(crate) evidence_dir: PathBuf,
     pub(crate) intake: Intake,
     pub(crate) spool: Arc<Spool>,
@@ -69,11 +67,11 @@ impl Backend for EngineBackend {
     }
 
     fn cameras(&self) -> Answer<'_, Vec<CameraStatus>> {
-        Box::pin(async move { Ok(self.cameras.iter().map(|camera| engine::status(camera, &self.analyzers)).collect()) })
+        Box::pin(async move { Ok(self.cameras.statuses()) })
     }
 
     fn camera_image(&self, camera: CameraId) -> Answer<'_, CameraImage> {
-        let ring = self.cameras.iter().find(|c| c.id() == &camera).map(Camera::evidence_ring);
+        let ring = self.cameras.get(&camera).map(|entry| entry.camera.evidence_ring());
         Box::pin(async move {
             let ring = ring.ok_or(BackendError::NotFound)?;
             let made = tokio::task::spawn_blocking(move || {

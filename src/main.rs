@@ -11,7 +11,7 @@ mod score;
 use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
-use cli::{Cli, Command};
+use cli::{CameraAction, Cli, Command};
 
 /// How a command ended when nothing went wrong in running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Run { config, duration, json } => command::run::run(&config.dir, duration, json),
         Command::Replay(args) => command::replay::run(&args),
         Command::Check { config, offline, timeout, json } => command::check::run(&config.dir, offline, timeout, json),
+        Command::Camera { action: CameraAction::Add(args) } => command::camera::add(&args),
         Command::Migrate { config } => command::migrate::run(&config.dir),
         Command::Verify { path, key, json } => command::verify::run(&path, key.as_deref(), json),
         Command::Models { config, action } => command::models::run(&config.dir, action),
@@ -85,7 +86,8 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
 fn start_logging(command: &Command) {
     let quiet = matches!(
         command,
-        Command::Scene { .. }
+        Command::Camera { .. }
+            | Command::Scene { .. }
             | Command::Demo(_)
             | Command::Replay(_)
             | Command::Score(_)

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod bench_plates;
+pub(crate) mod camera;
 pub(crate) mod chdb;
 pub(crate) mod check;
 mod detector_recall;

@@ -11,7 +11,7 @@ use stopline_detect::{
     analyze::{Analyzer, recording},
     inference::Detector,
 };
-use stopline_ingest::replay::FileCamera;
+use stopline_ingest::{GateConfig, replay::FileCamera};
 use stopline_store::evidence::{Signer, Writer};
 use stopline_types::{CameraId, Event, Frame, Violation};
 
@@ -72,6 +72,9 @@ pub(crate) fn replay(
     let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
     let plan = detection::plan(fit, config.engine.detector.max_fps, scene.as_deref());
     let mut source = FileCamera::open(file, camera.id.clone(), args.start, plan, config.engine.ring.limits())?;
+    if args.gate {
+        source = source.gated(GateConfig::default());
+    }
     let mut analyzer = Analyzer::new(camera.id.clone(), scene, detection::law()?, model);
     let mut moments = Moments::default();
     let eye = detection::plate_eye(&config.engine)?;

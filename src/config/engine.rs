@@ -24,6 +24,7 @@ struct Raw {
     spool: SpoolConfig,
     store: Option<StoreRaw>,
     web: WebConfig,
+    metrics: MetricsConfig,
     evidence: EvidenceConfig,
     plates: PlatesConfig,
 }
@@ -38,6 +39,7 @@ impl Default for Raw {
             spool: SpoolConfig::default(),
             store: None,
             web: WebConfig::default(),
+            metrics: MetricsConfig::default(),
             evidence: EvidenceConfig::default(),
             plates: PlatesConfig::default(),
         }
@@ -129,6 +131,15 @@ impl Default for SpoolConfig {
     }
 }
 
+/// `[metrics]`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MetricsConfig {
+    /// Address and port of `/metrics`, e.g. `127.0.0.1:9420`; not served unless given. It asks for no log-in and names
+    /// cameras: keep it where only the monitoring reaches it.
+    pub listen: Option<SocketAddr>,
+}
+
 /// `[web]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -210,6 +221,7 @@ pub(crate) struct EngineConfig {
     pub spool: SpoolConfig,
     pub store: StoreConfig,
     pub web: WebConfig,
+    pub metrics: MetricsConfig,
     pub evidence: EvidenceConfig,
     pub plates: PlatesConfig,
 }
@@ -271,6 +283,7 @@ impl EngineConfig {
                 spool: raw.spool,
                 store,
                 web: raw.web,
+                metrics: raw.metrics,
                 evidence: raw.evidence,
                 plates: raw.plates,
             }),

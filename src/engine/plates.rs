@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::evidence::Source;
 use stopline_detect::plate::{PlateEye, PlateFound, PlateMoment, vote::Look};
 use stopline_ingest::{CropRequest, Part, PartWanted, Ring};
 use stopline_types::{BgrImage, BoxPx, CameraId, Event, PlateRead, PlateSeen, UtcUs, VehicleClass};
@@ -291,7 +292,7 @@ fn best_of(found: Vec<PlateFound>, moment: &PlateMoment, part: &Part) -> Option<
 /// Where events of cameras go for their plates.
 #[derive(Clone)]
 pub(crate) struct PlateDesk {
-    sender: SyncSender<PlateJob>,
+    sender: SyncSender<(PlateJob, Arc<Source>)>,
     counts: Arc<PlateCounts>,
 }
 
@@ -302,25 +303,23 @@ pub(crate) struct PlateDeskThread {
 }
 
 impl PlateDesk {
-    /// Starts the thread. `rings` are the largest streams of all cameras; `hold` is how long a violation may wait for its
-    /// track to end; `forward` takes the events on.
+    /// Starts the thread. `hold` is how long a violation may wait for its track to end; `forward` takes the events on.
     pub(crate) fn start(
         reading: PlateReading,
-        rings: HashMap<CameraId, Ring>,
         hold: Duration,
-        forward: impl Fn(Event) + Send + 'static,
+        forward: impl Fn(Event, &Arc<Source>) + Send + 'static,
     ) -> std::io::Result<(Self, PlateDeskThread)> {
         let (sender, receiver) = sync_channel(WAITING);
         let counts = Arc::clone(&reading.counts);
-        let desk = Desk { reading, rings, hold, forward };
+        let desk = Desk { reading, hold, forward };
         let thread = std::thread::Builder::new().name("plates".into()).spawn(move || desk.run(&receiver))?;
         Ok((Self { sender, counts: Arc::clone(&counts) }, PlateDeskThread { thread, counts }))
     }
 
     /// Hands over an event; gives it back when it has to go on without its plate.
-    pub(crate) fn put(&self, job: PlateJob) -> Result<(), Box<Event>> {
-        self.sender.try_send(job).map_err(|refused| {
-            let (TrySendError::Full(job) | TrySendError::Disconnected(job)) = refused;
+    pub(crate) fn put(&self, job: PlateJob, source: Arc<Source>) -> Result<(), Box<Event>> {
+        self.sender.try_send((job, source)).map_err(|refused| {
+            let (TrySendError::Full((job, _)) | TrySendError::Disconnected((job, _))) = refused;
             PlateCounts::add(&self.counts.queue_full, "too many wait for theirs");
             Box::new(job.event)
         })
@@ -339,25 +338,37 @@ impl PlateDeskThread {
 
 struct Desk<F> {
     reading: PlateReading,
-    rings: HashMap<CameraId, Ring>,
     hold: Duration,
     forward: F,
 }
 
-impl<F: Fn(Event)> Desk<F> {
-    fn run(mut self, receiver: &Receiver<PlateJob>) {
-        let mut waiting: Vec<(Instant, PlateJob)> = Vec::new();
+/// An event that waits for its plate.
+struct Waiting {
+    since: Instant,
+    job: PlateJob,
+    source: Arc<Source>,
+}
+
+impl From<(PlateJob, Arc<Source>)> for Waiting {
+    fn from((job, source): (PlateJob, Arc<Source>)) -> Self {
+        Self { since: Instant::now(), job, source }
+    }
+}
+
+impl<F: Fn(Event, &Arc<Source>)> Desk<F> {
+    fn run(mut self, receiver: &Receiver<(PlateJob, Arc<Source>)>) {
+        let mut waiting: Vec<Waiting> = Vec::new();
         let mut open = true;
         while open || !waiting.is_empty() {
             if waiting.len() < WAITING {
                 match receiver.recv_timeout(LOOK_EVERY) {
                     Ok(job) => {
-                        waiting.push((Instant::now(), job));
+                        waiting.push(job.into());
                         // Whoever waits in the channel belongs to the same round.
                         while waiting.len() < WAITING
                             && let Ok(job) = receiver.try_recv()
                         {
-                            waiting.push((Instant::now(), job));
+                            waiting.push(job.into());
                         }
                     }
                     Err(RecvTimeoutError::Timeout) => {}
@@ -370,20 +381,19 @@ impl<F: Fn(Event)> Desk<F> {
             let looks = LOOKS.iter().find(|(most, _)| waiting.len() <= *most).map_or(1, |(_, looks)| *looks);
             let ended: HashSet<(CameraId, u64)> = waiting
                 .iter()
-                .filter(|(_, job)| job.is_passage())
-                .map(|(_, job)| (job.event.camera().clone(), job.track()))
+                .filter(|one| one.job.is_passage())
+                .map(|one| (one.job.event.camera().clone(), one.job.track()))
                 .collect();
-            let due = waiting.extract_if(.., |(since, job)| !open || self.is_due(job, since.elapsed(), &ended));
-            let due: Vec<_> = due.collect();
+            let due: Vec<_> = waiting.extract_if(.., |one| !open || self.is_due(one, &ended)).collect();
             self.serve(due, looks);
         }
     }
 
-    fn is_due(&self, job: &PlateJob, waited: Duration, ended: &HashSet<(CameraId, u64)>) -> bool {
+    fn is_due(&self, one: &Waiting, ended: &HashSet<(CameraId, u64)>) -> bool {
+        let (job, waited) = (&one.job, one.since.elapsed());
         let camera = job.event.camera();
         let newest = job.moments.iter().map(|moment| moment.time.utc).max();
-        let ring = self.rings.get(camera);
-        let there = newest.is_none_or(|newest| ring.is_none_or(|ring| ring.covers(newest)));
+        let there = newest.is_none_or(|newest| one.source.ring.covers(newest));
         if job.is_passage() {
             return (there && waited >= GATHER) || waited >= PACKETS_WITHIN;
         }
@@ -391,30 +401,32 @@ impl<F: Fn(Event)> Desk<F> {
         (there && track_ended) || waited >= self.hold
     }
 
-    fn serve(&mut self, due: Vec<(Instant, PlateJob)>, looks: usize) {
-        let mut by_camera: BTreeMap<CameraId, Vec<(Instant, PlateJob)>> = BTreeMap::new();
-        for (since, job) in due {
-            by_camera.entry(job.event.camera().clone()).or_default().push((since, job));
+    fn serve(&mut self, due: Vec<Waiting>, looks: usize) {
+        // By source, not by camera: a camera that was changed has two for a while, each with packets of its own.
+        let mut by_source: Vec<(Arc<Source>, Vec<Waiting>)> = Vec::new();
+        for one in due {
+            match by_source.iter_mut().find(|(source, _)| Arc::ptr_eq(source, &one.source)) {
+                Some((_, jobs)) => jobs.push(one),
+                None => by_source.push((Arc::clone(&one.source), vec![one])),
+            }
         }
-        for (camera, mut jobs) in by_camera {
+        for (source, mut jobs) in by_source {
             // Events of one track stay together.
-            jobs.sort_by_key(|(_, job)| job.track());
+            jobs.sort_by_key(|one| one.job.track());
             while !jobs.is_empty() {
                 let mut end = jobs.len().min(BATCH);
-                while end < jobs.len() && jobs[end].1.track() == jobs[end - 1].1.track() {
+                while end < jobs.len() && jobs[end].job.track() == jobs[end - 1].job.track() {
                     end += 1;
                 }
                 let batch: Vec<_> = jobs.drain(..end).collect();
-                let (late, jobs): (Vec<_>, Vec<_>) = batch.into_iter().partition(|(since, _)| since.elapsed() > LATE);
-                for (_, job) in late {
+                let (late, jobs): (Vec<_>, Vec<_>) = batch.into_iter().partition(|one| one.since.elapsed() > LATE);
+                for one in late {
                     PlateCounts::add(&self.reading.counts.late, "it waited too long");
-                    (self.forward)(job.event);
+                    (self.forward)(one.job.event, &source);
                 }
-                let jobs = jobs.into_iter().map(|(_, job)| job).collect();
-                match self.rings.get(&camera) {
-                    Some(ring) => self.reading.attach(ring, jobs, looks).into_iter().for_each(&self.forward),
-                    None => jobs.into_iter().for_each(|job| (self.forward)(job.event)),
-                }
+                let jobs = jobs.into_iter().map(|one| one.job).collect();
+                let events = self.reading.attach(&source.ring, jobs, looks);
+                events.into_iter().for_each(|event| (self.forward)(event, &source));
             }
         }
     }

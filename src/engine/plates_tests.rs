@@ -122,17 +122,17 @@ fn the_desk_hands_everything_on_and_gives_back_what_it_cannot_take() {
     let taken = Arc::clone(&given);
     let (go, wait) = std::sync::mpsc::channel::<()>();
     // The first event on holds the desk, so that its queue fills.
-    let forward = move |event| {
+    let forward = move |event, _: &Arc<Source>| {
         taken.lock().expect("whole").push(event);
         wait.recv().ok();
     };
-    let rings = HashMap::from([(camera(), ring)]);
-    let (desk, thread) =
-        PlateDesk::start(PlateReading::new(eye()), rings, Duration::from_secs(1), forward).expect("a thread");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples/junction_day/cameras/junction_day.toml");
+    let source = Arc::new(Source { ring, camera: crate::config::camera_file(&file).expect("the example") });
+    let (desk, thread) = PlateDesk::start(PlateReading::new(eye()), Duration::from_secs(1), forward).expect("a thread");
     let job = || PlateJob { event: event("passage", start), moments: moments(start, &[1.0]) };
     let (mut put, mut back) = (0, 0);
     while back == 0 && put < 3 * WAITING {
-        match desk.put(job()) {
+        match desk.put(job(), Arc::clone(&source)) {
             Ok(()) => put += 1,
             Err(event) => back += usize::from(plate_of(&event).is_none()),
         }

@@ -152,6 +152,8 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
             since: now.plus_s(-HOUR_S * 5.3 / (n + 1) as f64),
             last_frame: Some(if up { now } else { now.plus_s(-2900.0) }),
             analysed_fps: if up { [8.0, 8.1, 7.9, 5.8, 8.0, 0.0][n] } else { 0.0 },
+            clock_offset_ms: None,
+            clock_drift_ppm: None,
             clock_error_ms: (n != 2).then(|| [12.0, 35.0, 0.0, 21.0, 18.0, 40.0][n]),
             counters: CameraCounters { reconnects: n as u64 % 3, bytes_received: 48_000_000_000, ..Default::default() },
         });

@@ -292,6 +292,7 @@ export const en: Record<keyof typeof vi, string> = {
   'state.online': 'Online',
   'state.degraded': 'Degraded',
   'state.stalled': 'Stalled',
+  'state.suspended': 'Suspended',
   'state.offline': 'Offline',
 
   'problem.offline': 'The server cannot be reached.',

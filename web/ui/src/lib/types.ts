@@ -48,7 +48,7 @@ export type Status = (typeof STATUSES)[number];
 
 export type Signal = 'red' | 'yellow' | 'green' | 'dark' | 'unknown';
 export type Verdict = 'confirmed' | 'rejected' | 'reopened';
-export type CameraState = 'connecting' | 'online' | 'degraded' | 'stalled' | 'offline';
+export type CameraState = 'connecting' | 'online' | 'degraded' | 'stalled' | 'offline' | 'suspended';
 export type TimeSource = 'sender_report' | 'receive' | 'file' | 'file_nominal';
 export type Obstacle = 'no_evidence' | 'shadow_rule' | 'nominal_time' | 'time_error';
 export type Right = 'look' | 'decide' | 'reopen_any' | 'read_audit';

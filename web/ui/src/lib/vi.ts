@@ -290,6 +290,7 @@ export const vi = {
   'state.online': 'Trực tuyến',
   'state.degraded': 'Suy giảm',
   'state.stalled': 'Đứng hình',
+  'state.suspended': 'Tạm ngưng',
   'state.offline': 'Mất kết nối',
 
   'problem.offline': 'Không liên lạc được với máy chủ.',
