@@ -1,6 +1,6 @@
 //! A network that fails, between real RTSP servers and cameras: each fault on one camera, and what becomes of it and of
 //! the others.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
