@@ -128,7 +128,8 @@ fn describe(role: StreamRole, found: &Probe) -> String {
 async fn picture(id: &CameraId, streams: Streams, devices: &Devices) -> anyhow::Result<Vec<u8>> {
     let hub = Hub::new();
     let ring = Ring::new(RingLimits { seconds: 4.0, bytes: 64 << 20 });
-    let spec = CameraSpec { id: id.clone(), name: id.to_string(), streams: Some(streams), plan: None, ring: ring.clone() };
+    let spec =
+        CameraSpec { id: id.clone(), name: id.to_string(), streams: Some(streams), plan: None, ring: ring.clone() };
     let camera = Camera::start(spec, hub.mailbox(id, 1.0), devices, &tokio::runtime::Handle::current())?;
     let began = Instant::now();
     let newest = loop {
