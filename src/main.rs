@@ -78,6 +78,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::ReadPlates(args) => command::read_plates::run(&args),
         Command::User { config, action } => command::user::run(&config.dir, action),
         Command::Scene { config, action } => command::scene::run(&config.dir, &action),
+        Command::Sections(args) => command::sections::run(&args),
         Command::Score(args) => command::score::run(&args),
         Command::Bench(args) => command::bench::run(&args),
         Command::Demo(args) => demo::run(&args),
@@ -96,6 +97,7 @@ fn start_logging(command: &Command) {
             | Command::Score(_)
             | Command::Bench(_)
             | Command::ReadPlates(_)
+            | Command::Sections(_)
     );
     let default = if quiet { "warn" } else { "info" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("STOPLINE_LOG")
