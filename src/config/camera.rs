@@ -21,6 +21,8 @@ pub(crate) struct CameraFile {
     /// The place it stands at.
     #[serde(default)]
     pub site: String,
+    /// Latitude and longitude, degrees WGS84, for the map.
+    pub position: Option<[f64; 2]>,
     /// The device and its verification, as evidence names them.
     pub device: Option<Device>,
     /// Where its pictures come from.
@@ -38,6 +40,8 @@ pub(crate) struct CameraConfig {
     pub id: CameraId,
     pub name: String,
     pub site: String,
+    pub position: Option<[f64; 2]>,
+    pub scene_config: Option<SceneConfig>,
     pub device: Option<Device>,
     pub streams: Streams,
     pub scene: Option<std::sync::Arc<Scene>>,
@@ -92,12 +96,17 @@ fn resolve(raw: CameraFile, file: &Path) -> Result<CameraConfig, Vec<Fault>> {
             None
         }
     };
+    if raw.position.is_some_and(|[lat, lon]| !(-90.0..=90.0).contains(&lat) || !(-180.0..=180.0).contains(&lon)) {
+        faults.push(Fault::new(file, "position", "expected [latitude, longitude] in degrees".to_owned()));
+    }
     match (id, streams) {
         (Some(id), Some(streams)) if faults.is_empty() => Ok(CameraConfig {
             file: file.to_owned(),
             name: raw.name.unwrap_or_else(|| id.as_str().to_owned()),
             id,
             site: raw.site,
+            position: raw.position,
+            scene_config: raw.scene,
             device: raw.device,
             streams,
             scene,

@@ -151,7 +151,8 @@ impl Engine {
         )?;
         let backend = EngineBackend::new(
             history.store.clone(),
-            Arc::clone(&cameras),
+            (Arc::clone(&cameras), &config.cameras),
+            engine.data_dir.clone(),
             evidence_dir.clone(),
             intake.clone(),
             Arc::clone(&spool),

@@ -22,7 +22,10 @@ pub use event::{
 };
 pub use frame::{BgrImage, Crop, Frame};
 pub use geometry::{BoxPx, PointPx, SizePx};
-pub use history::{Case, CaseFilter, CaseStatus, HourCount, PassageFilter, TrafficCount};
+pub use history::{
+    Case, CaseFilter, CaseOrder, CaseStatus, HourCount, Offender, PassageFilter, PassageTally, PlateMatch, Tally, TallyQuery,
+    TallyTime, TrafficCount,
+};
 pub use id::{CameraId, EventId, IdError, StreamRole};
 pub use rule::{RuleKind, RuleMode};
 pub use status::{CameraCounters, CameraState, CameraStatus};

@@ -123,6 +123,7 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
                 verdict,
                 reason: (verdict == Verdict::Rejected).then(|| "plate_unreadable".to_owned()),
                 note: String::new(),
+                plate: None,
                 user: "binh".to_owned(),
             };
             memory.reviews.lock().unwrap().insert(violation.id, review);

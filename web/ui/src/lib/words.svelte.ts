@@ -55,7 +55,7 @@ export function problemText(error: unknown): string {
   if (!(error instanceof Problem)) return t('problem.fault');
   const key = `problem.${error.kind}`;
   const text = known(key) ? t(key, { n: error.retryAfterS ?? 0 }) : error.message;
-  const adds = error.kind === 'invalid' || error.kind === 'unavailable';
+  const adds = error.kind === 'invalid' || error.kind === 'unavailable' || error.kind === 'conflict';
   return adds && error.message !== '' ? `${text}: ${error.message}` : text;
 }
 
