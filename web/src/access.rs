@@ -7,7 +7,7 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{Method, header},
+    http::{HeaderMap, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -117,7 +117,7 @@ pub(crate) async fn check(State(app): State<Arc<App>>, mut request: Request, nex
         return Problem::fault(&format!("route {} {path} has no rule", request.method())).into_response();
     };
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let account = match enter(&app, &request).await {
+    let account = match enter(&app, request.headers().clone()).await {
         Ok(account) => account,
         Err(problem) => return problem.into_response(),
     };
@@ -149,12 +149,12 @@ pub(crate) async fn check(State(app): State<Arc<App>>, mut request: Request, nex
 
 /// Who asks: by session cookie, or by token in `Authorization: Bearer`. A token that is none is refused outright, so
 /// that nobody takes a public answer for a signed-in one.
-async fn enter(app: &App, request: &Request) -> Result<Option<Account>, Problem> {
-    if let Some(given) = request.headers().get(header::AUTHORIZATION) {
+async fn enter(app: &App, headers: HeaderMap) -> Result<Option<Account>, Problem> {
+    if let Some(given) = headers.get(header::AUTHORIZATION) {
         let token = given.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
         let found = app.database.run(move |db| tokens::find(db, token.trim(), now())).await?;
         return found.map(Some).ok_or_else(Problem::not_signed_in);
     }
-    let Some(token) = session_token(request.headers(), app.config.secure_cookies) else { return Ok(None) };
+    let Some(token) = session_token(&headers, app.config.secure_cookies) else { return Ok(None) };
     Ok(app.database.run(move |db| sessions::find(db, &token, now())).await?)
 }

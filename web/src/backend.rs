@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use stopline_types::{
-    CameraId, CameraStatus, Case, CaseFilter, Event, EventId, EvidenceRef, HourCount, Passage, PassageFilter, Review,
-    TrafficCount, UtcUs,
+    CameraId, CameraStatus, Case, CaseFilter, Event, EventId, EvidenceRef, HourCount, Offender, Passage, PassageFilter,
+    PassageTally, Review, Tally, TallyQuery, TrafficCount, UtcUs,
 };
 use tokio::sync::broadcast;
 

@@ -114,7 +114,8 @@ pub(crate) fn precision(db: &Connection, from: UtcUs) -> Result<Vec<Precision>, 
     )?;
     let rows = query.query_map([from.0], |row| {
         let (rule, camera): (String, String) = (row.get(0)?, row.get(1)?);
-        Ok((rule, camera, row.get(2)?, row.get(3)?, row.get(4)?))
+        let count = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(at)?.max(0) as u64);
+        Ok((rule, camera, count(2)?, count(3)?, count(4)?))
     })?;
     let mut found = Vec::new();
     for row in rows {

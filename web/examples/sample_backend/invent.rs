@@ -8,7 +8,7 @@ use stopline_types::{
     Quantities, Review, RuleKind, SignalState, TimeSource, UtcUs, VehicleClass, Verdict, Versions, Violation,
     event::Moment,
 };
-use stopline_web::CameraImage;
+use stopline_web::{CameraImage, CameraInfo, Certificate, Device, LivePacket};
 
 use crate::memory::Memory;
 
@@ -135,6 +135,7 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
         memory.passages.lock().unwrap().push(passage);
     }
     let still = fs::read(memory.evidence_root.join("r2/act.jpg"))?;
+    let film = film(junction, &memory.evidence_root)?;
     for (n, (id, name)) in CAMERAS.into_iter().enumerate() {
         let camera = CameraId::new(id)?;
         let (state, reason) = match n {
@@ -143,6 +144,27 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
             _ => (CameraState::Online, ""),
         };
         let up = state != CameraState::Offline;
+        let device = (n < 3).then(|| Device {
+            name: "Hikvision iDS-2CD9396".to_owned(),
+            serial: format!("F4412{n}"),
+            certificate: Some(Certificate {
+                number: format!("KĐ-{}", 1200 + n),
+                issuer: "Viện Đo lường Việt Nam".to_owned(),
+                issued: "2025-03-01".to_owned(),
+                expires: if n == 1 { "2026-03-01" } else { "2027-03-01" }.to_owned(),
+            }),
+        });
+        memory.infos.lock().unwrap().push(CameraInfo {
+            camera: camera.clone(),
+            name: name.to_owned(),
+            site: name.split(" – ").next().unwrap_or(name).to_owned(),
+            position: Some([20.44 + 0.013 * (n * 5 % 7) as f64, 106.32 + 0.017 * (n * 3 % 5) as f64]),
+            device,
+        });
+        memory.scenes.lock().unwrap().insert(camera.clone(), scene());
+        if up {
+            memory.films.lock().unwrap().insert(camera.clone(), film.clone());
+        }
         memory.images.lock().unwrap().insert(camera.clone(), CameraImage { jpeg: still.clone().into(), utc: now });
         memory.cameras.lock().unwrap().push(CameraStatus {
             camera,
@@ -157,6 +179,47 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
         });
     }
     Ok(invented)
+}
+
+/// The scene of the rendered junction, as `config/examples/junction` has it.
+fn scene() -> Value {
+    json!({
+        "frame_px": FRAME_PX,
+        "signals": [{ "name": "approach", "box": [1130, 137, 42, 106] }],
+        "stop_lines": [{
+            "name": "approach", "points": [[259.6, 501.8], [1083.9, 501.8]], "direction": [0, -1], "signal": "approach",
+            "beyond": [[328.2, 383.1], [1003.8, 383.1]],
+        }],
+        "lanes": [
+            { "name": "left", "polygon": [[259.6, 501.8], [597.7, 501.8], [583.7, 720], [133.4, 720]], "direction": [0, -1] },
+            { "name": "middle", "polygon": [[597.7, 501.8], [914.8, 501.8], [1005.9, 720], [583.7, 720]], "direction": [0, -1] },
+            { "name": "motorcycles", "polygon": [[914.8, 501.8], [1062.7, 501.8], [1202.9, 720], [1005.9, 720]],
+              "direction": [0, -1], "classes": ["motorcycle", "bicycle"] },
+        ],
+        "zones": [],
+        "rules": { "speed": { "mode": "live" }, "wrong_way": { "mode": "shadow" } },
+    })
+}
+
+/// The clip's own H.264, an access unit a picture, as a camera would send it.
+fn film(junction: &Path, folder: &Path) -> Result<Vec<LivePacket>, Box<dyn Error>> {
+    let raw = folder.join("film.h264");
+    // Delimiters tell where an access unit begins.
+    let options = ["-an", "-c:v", "copy", "-bsf:v", "h264_mp4toannexb,h264_metadata=aud=insert", "-f", "h264"];
+    ffmpeg(&["-i"], &junction.join("main.mp4"), &options, &raw)?;
+    let data = fs::read(raw)?;
+    let delimiter = [0, 0, 0, 1, 9];
+    let mut starts: Vec<usize> = data.windows(5).enumerate().filter(|(_, w)| *w == delimiter).map(|(at, _)| at).collect();
+    starts.push(data.len());
+    let units = starts.windows(2).map(|pair| &data[pair[0]..pair[1]]);
+    let packets = units.enumerate().map(|(n, unit)| LivePacket {
+        key: unit.windows(4).any(|w| w[..3] == [0, 0, 1] && w[3] & 0x1f == 5),
+        data: unit.to_vec().into(),
+        media_us: n as i64 * 40_000,
+        session: 0,
+        utc: UtcUs(0),
+    });
+    Ok(packets.collect())
 }
 
 impl Invented {

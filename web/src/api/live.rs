@@ -44,6 +44,7 @@ struct Line {
 }
 
 enum Turn {
+    Look(Arc<Event>),
     Send(sse::Event),
     Check,
     End,
@@ -105,10 +106,7 @@ impl Line {
         loop {
             let turn = tokio::select! {
                 received = self.events.recv() => match received {
-                    Ok(event) => match self.shown(&event) {
-                        Some(event) => message(&event),
-                        None => continue,
-                    },
+                    Ok(event) => Turn::Look(event),
                     Err(broadcast::error::RecvError::Lagged(missed)) => {
                         Turn::Send(sse::Event::default().event("missed").data(missed.to_string()))
                     }
@@ -118,6 +116,11 @@ impl Line {
                 _ = self.check.tick() => Turn::Check,
             };
             match turn {
+                Turn::Look(event) => {
+                    if let Some(event) = self.shown(&event) {
+                        return Some(message(&event));
+                    }
+                }
                 Turn::Send(event) => return Some(event),
                 Turn::End => return None,
                 Turn::Check => {
@@ -142,12 +145,12 @@ fn still(db: &Connection, user: i64, door: Door) -> Result<Option<Rights>, Ident
     .map(|found| found.filter(|(id, _)| *id == user).map(|(_, rights)| rights))
 }
 
-fn message(event: &Event) -> Turn {
+fn message(event: &Event) -> sse::Event {
     match sse::Event::default().event(event.kind()).id(event.id().to_string()).json_data(event) {
-        Ok(message) => Turn::Send(message),
+        Ok(message) => message,
         Err(error) => {
             tracing::error!(%error, id = %event.id(), "event cannot be sent");
-            Turn::Send(sse::Event::default().event("missed").data("1"))
+            sse::Event::default().event("missed").data("1")
         }
     }
 }

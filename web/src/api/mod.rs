@@ -24,7 +24,10 @@ use std::sync::Arc;
 
 use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
 use utoipa::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 use crate::{access, app::App, problem::Problem};
 
