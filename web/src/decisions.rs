@@ -4,8 +4,6 @@
 //! both the lock between two reviewers and the note of what is still to be handed over after a crash: its id is
 //! derived from violation and revision, so handing it over again makes no second decision.
 
-use std::collections::HashMap;
-
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use stopline_types::{CameraId, EventId, Review, RuleKind, UtcUs, Verdict};
@@ -27,17 +25,6 @@ const COLUMNS: &str = "violation, revision, camera, utc_us, verdict, reason, not
 pub(crate) fn latest(db: &Connection, violation: EventId) -> Result<Option<Decision>, IdentityError> {
     let sql = format!("SELECT {COLUMNS} FROM decisions WHERE violation = ?1 ORDER BY revision DESC LIMIT 1");
     db.prepare_cached(&sql)?.query_row([violation.bytes()], |row| Ok(decision(row))).optional()?.transpose()
-}
-
-/// The same for many.
-pub(crate) fn latest_of(db: &Connection, ids: &[EventId]) -> Result<HashMap<EventId, Decision>, IdentityError> {
-    let mut found = HashMap::new();
-    for &id in ids {
-        if let Some(decision) = latest(db, id)? {
-            found.insert(id, decision);
-        }
-    }
-    Ok(found)
 }
 
 /// All revisions, oldest first.

@@ -78,15 +78,6 @@ pub(crate) struct Entered {
 /// The signed-in user, with the reach of the right that the route asks for.
 pub(crate) struct SignedIn(pub(crate) Arc<Account>);
 
-impl SignedIn {
-    pub(crate) fn need(&self, right: Right) -> Result<(), Problem> {
-        if self.0.may(right) {
-            return Ok(());
-        }
-        Err(Problem::forbidden(format!("This needs the right {:?}.", right.as_str())))
-    }
-}
-
 impl FromRequestParts<Arc<App>> for SignedIn {
     type Rejection = Problem;
 
