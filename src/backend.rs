@@ -1,22 +1,20 @@
 //! What the pages ask, answered over the store, the cameras' rings and the evidence folder.
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use futures::StreamExt as _;
-use stopline_detect::scene::{Scene, SceneConfig};
-use stopline_ingest::{Camera, Codec, Packet};
+use stopline_ingest::{Codec, Packet};
 use stopline_store::{
     Store, StoreError,
     ship::{ShipState, Shipper},
     spool::Spool,
 };
 use stopline_types::{
-    CameraId, CameraStatus, Case, CaseFilter, CaseStatus, Event, EventId, EvidenceRef, HourCount, Offender,
-    Passage, PassageFilter, PassageTally, Review, Tally, TallyQuery, TrafficCount, UtcUs,
+    CameraId, CameraStatus, Case, CaseFilter, CaseStatus, Event, EventId, EvidenceRef, HourCount, Offender, Passage,
+    PassageFilter, PassageTally, Review, Tally, TallyQuery, TrafficCount, UtcUs,
 };
 use stopline_web::{
     Answer, Backend, BackendError, CameraImage, CameraInfo, Certificate, Device, EvidenceFile, Health, LivePacket,
@@ -26,7 +24,8 @@ use tokio::sync::broadcast;
 
 use crate::{
     config::CameraConfig,
-    engine::{intake::Intake, lag::Lag, stills},
+    engine::{cameras::Cameras, intake::Intake, lag::Lag, stills},
+    scene_file::{self, NotSaved},
 };
 
 /// How far back the latest picture of a camera may lie.
@@ -34,36 +33,16 @@ const LATEST_S: f64 = 4.0;
 
 /// The engine as the pages see it.
 pub(crate) struct EngineBackend {
-    store: Store,
-    cameras: Arc<Vec<Camera>>,
-    infos: Vec<CameraInfo>,
-    scenes: Mutex<HashMap<CameraId, SceneConfig>>,
-    data_dir: PathBuf,
-    evidence_dir: PathBuf,
-    intake: Intake,
-    spool: Arc<Spool>,
-    shipping: Arc<Shipper>,
-    lag: Arc<Lag>,
-    started: UtcUs,
-}
-
-impl EngineBackend {
-    pub(crate) fn new(
-        store: Store,
-        (cameras, configured): (Arc<Vec<Camera>>, &[CameraConfig]),
-        data_dir: PathBuf,
-        evidence_dir: PathBuf,
-        intake: Intake,
-        spool: Arc<Spool>,
-        shipping: Arc<Shipper>,
-        lag: Arc<Lag>,
-    ) -> Self {
-        let started = std::time::SystemTime::now().into();
-        let infos = configured.iter().map(info).collect();
-        let scenes = configured.iter().filter_map(|c| Some((c.id.clone(), c.scene_config.clone()?)));
-        let scenes = Mutex::new(scenes.collect());
-        Self { store, cameras, infos, scenes, data_dir, evidence_dir, intake, spool, shipping, lag, started }
-    }
+    pub(crate) store: Store,
+    pub(crate) cameras: Arc<Cameras>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) evidence_dir: PathBuf,
+    pub(crate) intake: Intake,
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) shipping: Arc<Shipper>,
+    pub(crate) lag: Arc<Lag>,
+    pub(crate) started: UtcUs,
+    pub(crate) saving: tokio::sync::Mutex<()>,
 }
 
 /// A camera as its file says it.
@@ -84,17 +63,6 @@ fn info(camera: &CameraConfig) -> CameraInfo {
         site: camera.site.clone(),
         position: camera.position,
         device,
-    }
-}
-
-/// Everything that is wrong with a scene.
-fn faults(scene: serde_json::Value) -> Vec<SceneFault> {
-    match serde_json::from_value::<SceneConfig>(scene) {
-        Err(error) => vec![SceneFault { key: String::new(), reason: error.to_string() }],
-        Ok(config) => match Scene::resolve(&config) {
-            Ok(_) => Vec::new(),
-            Err(found) => found.into_iter().map(|e| SceneFault { key: e.key, reason: e.reason }).collect(),
-        },
     }
 }
 
@@ -172,11 +140,11 @@ impl Backend for EngineBackend {
     }
 
     fn cameras(&self) -> Answer<'_, Vec<CameraStatus>> {
-        Box::pin(async move { Ok(self.cameras.iter().map(Camera::status).collect()) })
+        Box::pin(async move { Ok(self.cameras.statuses()) })
     }
 
     fn camera_image(&self, camera: CameraId) -> Answer<'_, CameraImage> {
-        let ring = self.cameras.iter().find(|c| c.id() == &camera).map(Camera::evidence_ring);
+        let ring = self.cameras.get(&camera).map(|entry| entry.camera.evidence_ring());
         Box::pin(async move {
             let ring = ring.ok_or(BackendError::NotFound)?;
             let made = tokio::task::spawn_blocking(move || {
@@ -190,13 +158,13 @@ impl Backend for EngineBackend {
     }
 
     fn camera_infos(&self) -> Answer<'_, Vec<CameraInfo>> {
-        Box::pin(async move { Ok(self.infos.clone()) })
+        Box::pin(async move { Ok(self.cameras.all().iter().map(|entry| info(&entry.source.camera)).collect()) })
     }
 
     fn live(&self, camera: CameraId) -> Answer<'_, LivePackets> {
         Box::pin(async move {
-            let camera = self.cameras.iter().find(|c| c.id() == &camera).ok_or(BackendError::NotFound)?;
-            let (begin, rest) = camera.evidence_ring().follow();
+            let entry = self.cameras.get(&camera).ok_or(BackendError::NotFound)?;
+            let (begin, rest) = entry.source.ring.follow();
             match begin.first().map(|packet| packet.format.codec) {
                 Some(Codec::H264) => Ok(followed(begin, rest)),
                 Some(codec) => Err(BackendError::Unavailable(format!("the camera sends {codec}, browsers play H.264"))),
@@ -206,26 +174,35 @@ impl Backend for EngineBackend {
     }
 
     fn scene(&self, camera: CameraId) -> Answer<'_, Option<serde_json::Value>> {
-        let scene = self.scenes.lock().unwrap_or_else(PoisonError::into_inner).get(&camera).cloned();
         Box::pin(async move {
-            let as_json = scene.map(serde_json::to_value).transpose();
+            let entry = self.cameras.get(&camera).ok_or(BackendError::NotFound)?;
+            let as_json = entry.source.camera.scene_config.as_ref().map(serde_json::to_value).transpose();
             as_json.map_err(|e| BackendError::Fault(e.to_string()))
         })
     }
 
-    fn check_scene(&self, _camera: CameraId, scene: serde_json::Value) -> Answer<'_, Vec<SceneFault>> {
-        Box::pin(async move { Ok(faults(scene)) })
+    fn check_scene(&self, camera: CameraId, scene: serde_json::Value) -> Answer<'_, Vec<SceneFault>> {
+        Box::pin(async move {
+            self.cameras.get(&camera).ok_or(BackendError::NotFound)?;
+            Ok(scene_file::read(&scene).err().unwrap_or_default())
+        })
     }
 
-    fn save_scene(&self, _camera: CameraId, scene: serde_json::Value) -> Answer<'_, Vec<SceneFault>> {
+    fn save_scene(&self, camera: CameraId, scene: serde_json::Value) -> Answer<'_, Vec<SceneFault>> {
         Box::pin(async move {
-            let found = faults(scene);
-            if !found.is_empty() {
-                return Ok(found);
+            let entry = self.cameras.get(&camera).ok_or(BackendError::NotFound)?;
+            let (file, kept) = (entry.source.camera.file.clone(), self.data_dir.join("scenes").join(camera.as_str()));
+            // Two people who save at once do so one after the other.
+            let _turn = self.saving.lock().await;
+            let saved = tokio::task::spawn_blocking(move || scene_file::save(&file, &kept, &scene));
+            match saved.await.map_err(|e| BackendError::Fault(e.to_string()))? {
+                Ok(()) => Ok(Vec::new()),
+                Err(NotSaved::Faults(faults)) => Ok(faults),
+                Err(NotSaved::Io { path, error }) => {
+                    tracing::error!(%camera, path = %path.display(), "a scene is not saved: {error}");
+                    Err(BackendError::Unavailable(format!("the camera's file cannot be written: {}", error.kind())))
+                }
             }
-            Err(BackendError::Unavailable(
-                "the scene is sound, but this version cannot change a running camera: put it into its file".to_owned(),
-            ))
         })
     }
 

@@ -6,12 +6,13 @@ mod command;
 mod config;
 mod demo;
 mod engine;
+mod scene_file;
 mod score;
 
 use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
-use cli::{Cli, Command};
+use cli::{CameraAction, Cli, Command};
 
 /// How a command ended when nothing went wrong in running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +69,13 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Run { config, duration, json } => command::run::run(&config.dir, duration, json),
         Command::Replay(args) => command::replay::run(&args),
         Command::Check { config, offline, timeout, json } => command::check::run(&config.dir, offline, timeout, json),
+        Command::Camera { action: CameraAction::Add(args) } => command::camera::add(&args),
         Command::Migrate { config } => command::migrate::run(&config.dir),
         Command::Verify { path, key, json } => command::verify::run(&path, key.as_deref(), json),
         Command::Models { config, action } => command::models::run(&config.dir, action),
+        Command::ReadPlates(args) => command::read_plates::run(&args),
         Command::User { config, action } => command::user::run(&config.dir, action),
+        Command::Scene { config, action } => command::scene::run(&config.dir, &action),
         Command::Score(args) => command::score::run(&args),
         Command::Bench(args) => command::bench::run(&args),
         Command::Demo(args) => demo::run(&args),
@@ -81,7 +85,16 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
 
 /// Logs go to standard error, so that `--json` on standard output stays clean. `STOPLINE_LOG` sets the filter.
 fn start_logging(command: &Command) {
-    let quiet = matches!(command, Command::Demo(_) | Command::Replay(_) | Command::Score(_) | Command::Bench(_));
+    let quiet = matches!(
+        command,
+        Command::Camera { .. }
+            | Command::Scene { .. }
+            | Command::Demo(_)
+            | Command::Replay(_)
+            | Command::Score(_)
+            | Command::Bench(_)
+            | Command::ReadPlates(_)
+    );
     let default = if quiet { "warn" } else { "info" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("STOPLINE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));

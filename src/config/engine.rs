@@ -4,6 +4,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -23,7 +24,9 @@ struct Raw {
     spool: SpoolConfig,
     store: Option<StoreRaw>,
     web: WebConfig,
+    metrics: MetricsConfig,
     evidence: EvidenceConfig,
+    plates: PlatesConfig,
 }
 
 impl Default for Raw {
@@ -36,7 +39,9 @@ impl Default for Raw {
             spool: SpoolConfig::default(),
             store: None,
             web: WebConfig::default(),
+            metrics: MetricsConfig::default(),
             evidence: EvidenceConfig::default(),
+            plates: PlatesConfig::default(),
         }
     }
 }
@@ -126,6 +131,15 @@ impl Default for SpoolConfig {
     }
 }
 
+/// `[metrics]`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MetricsConfig {
+    /// Address and port of `/metrics`, e.g. `127.0.0.1:9420`; not served unless given. It asks for no log-in and names
+    /// cameras: keep it where only the monitoring reaches it.
+    pub listen: Option<SocketAddr>,
+}
+
 /// `[web]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -155,6 +169,20 @@ pub(crate) struct EvidenceConfig {
 impl Default for EvidenceConfig {
     fn default() -> Self {
         Self { before_s: 2.0, after_s: 2.0 }
+    }
+}
+
+/// `[plates]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PlatesConfig {
+    /// Whether number plates are read.
+    pub read: bool,
+}
+
+impl Default for PlatesConfig {
+    fn default() -> Self {
+        Self { read: true }
     }
 }
 
@@ -193,7 +221,9 @@ pub(crate) struct EngineConfig {
     pub spool: SpoolConfig,
     pub store: StoreConfig,
     pub web: WebConfig,
+    pub metrics: MetricsConfig,
     pub evidence: EvidenceConfig,
+    pub plates: PlatesConfig,
 }
 
 /// The cache that `make setup` fills: `$STOPLINE_CACHE`, else `~/.cache/stopline`.
@@ -253,10 +283,20 @@ impl EngineConfig {
                 spool: raw.spool,
                 store,
                 web: raw.web,
+                metrics: raw.metrics,
                 evidence: raw.evidence,
+                plates: raw.plates,
             }),
             _ => Err(Faults(faults)),
         }
+    }
+
+    /// How long a violation may wait for its track to end, so that its plate is read once for violation and passage: as far
+    /// as the ring keeps more than the proof needs.
+    pub(crate) fn plate_hold(&self) -> Duration {
+        const LONGEST_S: f64 = 4.0;
+        let kept_s = self.evidence.before_s + self.evidence.after_s + DECIDED_WITHIN_S;
+        Duration::from_secs_f64((f64::from(self.ring.seconds) - kept_s).clamp(0.0, LONGEST_S))
     }
 
     /// Inference threads, with 0 resolved to the cores there are.

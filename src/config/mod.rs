@@ -9,11 +9,23 @@ mod fault;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use camera::{CameraConfig, CameraFile};
+pub(crate) use camera::{CameraConfig, CameraFile, ControllerConfig, files as camera_files};
+#[cfg(test)]
+pub(crate) use engine::cache_dir;
 pub(crate) use engine::{EngineConfig, EvidenceConfig, StoreConfig};
 pub(crate) use fault::{Fault, Faults};
 
 use stopline_types::CameraId;
+
+/// Reads and resolves one camera file.
+pub(crate) fn camera_file(file: &Path) -> Result<CameraConfig, Faults> {
+    camera::load(file).map_err(Faults)
+}
+
+/// Resolves the text of a camera file, as if it stood in `file`.
+pub(crate) fn camera_text(text: &str, file: &Path) -> Result<CameraConfig, Faults> {
+    camera::parse(text, file).map_err(Faults)
+}
 
 /// The resolved folder.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! Stills of a violation as JPEG: before, in the act, after, at the full size of the evidence stream.
 
 use anyhow::Context as _;
-use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
-use stopline_ingest::Cut;
-use stopline_types::{BgrImage, Violation};
+use image::{ExtendedColorType, ImageBuffer, Rgb, codecs::jpeg::JpegEncoder, imageops};
+use stopline_ingest::{CropRequest, Cut, PartWanted};
+use stopline_types::{BgrImage, PlateSeen, SizePx, Violation};
 
 /// High enough that a plate's edges survive.
 const QUALITY: u8 = 92;
@@ -15,6 +15,25 @@ pub(crate) fn three(cut: &Cut, violation: &Violation) -> anyhow::Result<Vec<(&'s
     let stills = cut.stills(&named.map(|(_, moment)| moment.time.utc))?;
     anyhow::ensure!(stills.len() == named.len(), "expected {} pictures, decoded {}", named.len(), stills.len());
     named.iter().zip(&stills).map(|((name, _), still)| Ok((*name, jpeg(&still.image)?))).collect()
+}
+
+/// The plate with a little around it, four times as large: for a person's eye, nothing is added.
+pub(crate) fn plate(cut: &Cut, seen: &PlateSeen) -> anyhow::Result<Vec<u8>> {
+    const AROUND: f32 = 0.35;
+    const LARGER: u32 = 4;
+    let (w, h) = (seen.frame_px.w as f32, seen.frame_px.h as f32);
+    let (dx, dy) = (seen.bbox.w * AROUND, seen.bbox.h * AROUND);
+    let part = CropRequest {
+        x: (seen.bbox.x - dx) / w,
+        y: (seen.bbox.y - dy) / h,
+        w: (seen.bbox.w + 2.0 * dx) / w,
+        h: (seen.bbox.h + 2.0 * dy) / h,
+    };
+    let part = cut.parts(&[PartWanted { at: seen.utc, part }]).pop().context("no picture")??;
+    let SizePx { w, h } = part.image.size;
+    let view = ImageBuffer::<Rgb<u8>, _>::from_raw(w, h, part.image.data).context("a picture of the wrong length")?;
+    let large = imageops::resize(&view, w * LARGER, h * LARGER, imageops::FilterType::CatmullRom);
+    jpeg(&BgrImage { size: SizePx { w: w * LARGER, h: h * LARGER }, data: large.into_raw() })
 }
 
 /// Encodes a picture.
@@ -34,7 +53,7 @@ pub(crate) fn sheet(cut: &Cut, violation: &Violation, path: &std::path::Path) ->
     let moments = [m.before, m.act, m.after];
     let mut stills = cut.stills(&moments.map(|moment| moment.time.utc))?;
     for (still, moment) in stills.iter_mut().zip(moments) {
-        draw_box(&mut still.image, moment.bbox);
+        draw_box(&mut still.image, moment.bbox, [0, 220, 255]);
     }
     let size = stills.first().context("no picture was decoded")?.image.size;
     let row = size.w as usize * 3;
@@ -47,9 +66,8 @@ pub(crate) fn sheet(cut: &Cut, violation: &Violation, path: &std::path::Path) ->
     std::fs::write(path, jpeg(&image)?).with_context(|| path.display().to_string())
 }
 
-/// A two pixel frame around `bbox`, clipped to the picture.
-fn draw_box(image: &mut BgrImage, bbox: stopline_types::BoxPx) {
-    const COLOUR: [u8; 3] = [0, 220, 255];
+/// A two pixel frame around `bbox` in `colour` (blue, green, red), clipped to the picture.
+pub(crate) fn draw_box(image: &mut BgrImage, bbox: stopline_types::BoxPx, colour: [u8; 3]) {
     let (w, h) = (image.size.w as i64, image.size.h as i64);
     let (left, top, right, bottom) = (bbox.x as i64, bbox.y as i64, bbox.right() as i64, bbox.bottom() as i64);
     for y in (top - 1).max(0)..(bottom + 1).min(h) {
@@ -57,7 +75,7 @@ fn draw_box(image: &mut BgrImage, bbox: stopline_types::BoxPx) {
             let inside = x > left && x < right - 1 && y > top && y < bottom - 1;
             if !inside {
                 let at = ((y * w + x) * 3) as usize;
-                image.data[at..at + 3].copy_from_slice(&COLOUR);
+                image.data[at..at + 3].copy_from_slice(&colour);
             }
         }
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BoxPx, CameraId, CaptureTime, EventId, RuleKind, RuleMode, SignalState, SizePx, UtcUs, VehicleClass};
+use crate::{
+    BoxPx, CameraId, CaptureTime, EventId, PlateRead, RuleKind, RuleMode, SignalState, SizePx, UtcUs, VehicleClass,
+};
 
 /// Version of the JSON below, written as `schema` beside every stored event.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -14,6 +16,7 @@ pub type Quantities = BTreeMap<String, f64>;
 
 /// One event. In JSON the kind stands in `event`, the fields beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "most events are passages: boxed they would only be allocated once more")]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Event {
@@ -71,19 +74,6 @@ impl Event {
             Self::Review(_) => "review",
         }
     }
-}
-
-/// A plate's text by vote over a track.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct PlateRead {
-    /// Canonical text: upper case, digits and letters only.
-    pub text: String,
-    /// 0 to 1.
-    pub confidence: f64,
-    /// The next best texts.
-    #[serde(default)]
-    pub alternatives: Vec<String>,
 }
 
 /// One point of a trajectory.
@@ -192,6 +182,12 @@ pub struct Violation {
     pub limit: Quantities,
     /// What the signal showed at `t_s`, where the rule has one.
     pub signal: Option<SignalState>,
+    /// What the signal controller said it showed at `t_s`, where one is connected.
+    #[serde(default)]
+    pub signal_controller: Option<SignalState>,
+    /// What whoever decides must know, in words: e.g. that picture and controller contradict each other.
+    #[serde(default)]
+    pub doubts: Vec<String>,
     /// The lane it was in.
     pub lane: Option<String>,
     /// Moments the evidence shows.
@@ -277,7 +273,7 @@ pub struct EvidenceRef {
     pub files: Vec<String>,
 }
 
-/// Something about the road, not one vehicle. No rule makes one yet.
+/// Something about the road, not one vehicle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Incident {
@@ -291,8 +287,11 @@ pub struct Incident {
     pub utc: UtcUs,
     /// Error of `utc` in milliseconds; null: unknown.
     pub error_ms: Option<f64>,
-    /// What, in one word.
+    /// What, in one word: `queue`, `stopped_vehicle`.
     pub kind: String,
+    /// The lane it is in.
+    #[serde(default)]
+    pub lane: Option<String>,
     /// What was measured.
     pub measured: Quantities,
 }
@@ -387,6 +386,8 @@ mod tests {
             measured: [("red_for_s".to_owned(), 3.8)].into(),
             limit: [("red_for_s".to_owned(), 0.0)].into(),
             signal: Some(SignalState::Red),
+            signal_controller: None,
+            doubts: Vec::new(),
             lane: None,
             moments: Moments { before: moment(11.4), act: moment(12.4), after: moment(13.4) },
             analysed_fps: 6.0,

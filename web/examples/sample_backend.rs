@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listen = listen.map_or("[::1]:8090", String::as_str);
 
     let data = tempfile::tempdir()?;
-    let junction = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/junction");
+    let junction = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/junction_day");
     let memory = Memory::new(data.path().join("evidence"));
     let invented = invent::fill(&memory, &junction, given("--plates"))?;
 
@@ -35,10 +35,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let web = Web::new(config, memory.clone())?;
     let listener = tokio::net::TcpListener::bind(listen).await?;
     let address = format!("http://{}", listener.local_addr()?);
-    for (name, role) in
-        [("an", Role::Reviewer), ("binh", Role::Reviewer), ("khach", Role::Viewer), ("lan", Role::Approver),
-            ("phan", Role::Analyst), ("toan", Role::Operator), ("kiem", Role::Auditor), ("quan", Role::Admin)]
-    {
+    for (name, role) in [
+        ("an", Role::Reviewer),
+        ("binh", Role::Reviewer),
+        ("khach", Role::Viewer),
+        ("lan", Role::Approver),
+        ("phan", Role::Analyst),
+        ("toan", Role::Operator),
+        ("kiem", Role::Auditor),
+        ("quan", Role::Admin),
+    ] {
         web.users().add(name, role, "mat-khau-thu-nghiem")?;
         let link = web.users().one_time_link(name, Duration::from_secs(3600))?;
         println!("{name} {address}{}", link.path);

@@ -87,7 +87,12 @@ pub(crate) fn of(db: &Connection, violation: EventId) -> Result<Notes, IdentityE
     Ok(found.unwrap_or_default())
 }
 
-fn set(db: &Connection, violation: EventId, change: &str, values: &[&dyn rusqlite::ToSql]) -> Result<(), IdentityError> {
+fn set(
+    db: &Connection,
+    violation: EventId,
+    change: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> Result<(), IdentityError> {
     db.execute("INSERT INTO case_notes (violation) VALUES (?1) ON CONFLICT DO NOTHING", [violation.bytes()])?;
     let id = violation.bytes();
     let mut all: Vec<&dyn rusqlite::ToSql> = vec![&id];

@@ -15,7 +15,8 @@ use crate::IdentityError;
 const FILE: &str = "web.sqlite";
 
 /// Steps from an empty file to the present shape; `user_version` counts how many were taken. Append only.
-const MIGRATIONS: &[&str] = &[r"
+const MIGRATIONS: &[&str] = &[
+    r"
     CREATE TABLE users (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -66,7 +67,8 @@ const MIGRATIONS: &[&str] = &[r"
     ) STRICT;
     CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
     CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
-", r"
+",
+    r"
     CREATE TABLE agencies (
         code TEXT PRIMARY KEY,
         name TEXT NOT NULL,
@@ -124,7 +126,8 @@ const MIGRATIONS: &[&str] = &[r"
     ) STRICT;
     CREATE INDEX case_notes_duplicates ON case_notes (duplicate_of);
     CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
-"];
+",
+];
 
 /// A handle to the file; cheap to clone.
 #[derive(Clone, Debug)]

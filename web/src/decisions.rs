@@ -45,8 +45,9 @@ pub(crate) fn not_stored(db: &Connection, limit: u32) -> Result<Vec<Review>, Ide
 
 /// Writes a revision. False: that revision exists already; somebody was faster.
 pub(crate) fn insert(db: &Connection, review: &Review, rule: RuleKind, stored: bool) -> Result<bool, IdentityError> {
-    let sql =
-        format!("INSERT INTO decisions ({COLUMNS}, rule) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING");
+    let sql = format!(
+        "INSERT INTO decisions ({COLUMNS}, rule) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING"
+    );
     let written = db.execute(
         &sql,
         params![

@@ -115,7 +115,10 @@ pub(crate) fn add(db: &Connection, user_id: i64, grant: &NewGrant) -> Result<(),
     if let (Some(from), Some(to)) = (grant.valid_from, grant.valid_to)
         && from >= to
     {
-        return Err(IdentityError::Refused { field: "valid_to", reason: "expected an instant after valid_from".into() });
+        return Err(IdentityError::Refused {
+            field: "valid_to",
+            reason: "expected an instant after valid_from".into(),
+        });
     }
     db.execute(
         "INSERT INTO grants (user_id, role, agency, site_group, valid_from_us, valid_to_us)

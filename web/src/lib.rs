@@ -204,7 +204,9 @@ impl Web {
             shutdown.await;
             app.stop.send_replace(true);
         };
-        let served = axum::serve(listener, self.router.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(stop).await;
+        let served = axum::serve(listener, self.router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(stop)
+            .await;
         self.app.stop.send_replace(true);
         if let Err(error) = handing_over.await {
             tracing::error!(%error, "handing over decisions ended early");

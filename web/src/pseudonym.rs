@@ -18,9 +18,8 @@ pub(crate) struct Pseudonyms([u8; 32]);
 
 impl Pseudonyms {
     pub(crate) fn open(db: &Connection) -> Result<Self, IdentityError> {
-        let kept: Option<[u8; 32]> = db
-            .query_row("SELECT value FROM secrets WHERE name = 'pseudonyms'", [], |row| row.get(0))
-            .optional()?;
+        let kept: Option<[u8; 32]> =
+            db.query_row("SELECT value FROM secrets WHERE name = 'pseudonyms'", [], |row| row.get(0)).optional()?;
         if let Some(key) = kept {
             return Ok(Self(key));
         }

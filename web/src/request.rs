@@ -10,9 +10,7 @@ use stopline_types::{CameraId, EventId, UtcUs};
 
 use std::sync::Arc;
 
-use crate::{
-    app::App, grants::Reach, problem::Problem, roles::Right, secret::Secret, sessions::Account,
-};
+use crate::{app::App, grants::Reach, problem::Problem, roles::Right, secret::Secret, sessions::Account};
 
 /// Rows of a page when none are asked for.
 pub(crate) const PAGE_DEFAULT: u32 = 50;

@@ -105,15 +105,8 @@ impl Right {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 7] = [
-        Self::Viewer,
-        Self::Reviewer,
-        Self::Approver,
-        Self::Analyst,
-        Self::Operator,
-        Self::Auditor,
-        Self::Admin,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Viewer, Self::Reviewer, Self::Approver, Self::Analyst, Self::Operator, Self::Auditor, Self::Admin];
 
     /// The word used in commands, JSON and the database.
     #[must_use]

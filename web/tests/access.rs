@@ -23,8 +23,19 @@ const ALLOWED: [(Role, &[&str]); 7] = [
     (Role::Reviewer, &["watch", "read_cases", "decide", "read_history", "search_plates", "unmask", "read_figures"]),
     (
         Role::Approver,
-        &["watch", "read_cases", "decide", "approve", "reopen_any", "transfer", "read_history", "search_plates",
-          "unmask", "read_figures", "export"],
+        &[
+            "watch",
+            "read_cases",
+            "decide",
+            "approve",
+            "reopen_any",
+            "transfer",
+            "read_history",
+            "search_plates",
+            "unmask",
+            "read_figures",
+            "export",
+        ],
     ),
     (Role::Analyst, &["watch", "read_history", "read_figures", "export"]),
     (Role::Operator, &["watch", "read_figures", "operate"]),
@@ -145,7 +156,10 @@ fn filled(path: &str, camera: u32) -> String {
         .replace("{file}", "act.jpg")
         .replace("{name}", "nobody")
         .replace("{code}", "none")
-        .replace("{id}", &if path.contains("/cases/") { made::violation(camera).id.to_string() } else { "999".to_owned() })
+        .replace(
+            "{id}",
+            &if path.contains("/cases/") { made::violation(camera).id.to_string() } else { "999".to_owned() },
+        )
 }
 
 #[test]
@@ -178,11 +192,15 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
                 continue;
             }
             let address = filled(&path, 0);
-            let allowed = matches!(right.as_str(), "none" | "signed_in" | "session") || rights.contains(&right.as_str());
+            let allowed =
+                matches!(right.as_str(), "none" | "signed_in" | "session") || rights.contains(&right.as_str());
             let status = call(&person, &method, &address).await;
             let refused = status == StatusCode::FORBIDDEN;
             assert_eq!(refused, !allowed, "{name} ({role:?}) {method} {path}: {status}");
-            assert!(status.as_u16() < 500 || status == StatusCode::SERVICE_UNAVAILABLE, "{name} {method} {path}: {status}");
+            assert!(
+                status.as_u16() < 500 || status == StatusCode::SERVICE_UNAVAILABLE,
+                "{name} {method} {path}: {status}"
+            );
             tried += 1;
             if name == "vi" {
                 let status = call(&stranger, &method, &address).await;
@@ -231,7 +249,8 @@ async fn out_of_scope_is_as_if_it_were_not_there() {
         }
         if rights.contains(&"read_figures") {
             let tally = person.get("/api/tally?by=camera&from=2026-11-20T00:00:00Z&to=2026-11-22T00:00:00Z").await.body;
-            let cameras: Vec<_> = tally["violations"].as_array().unwrap().iter().map(|row| row["camera"].clone()).collect();
+            let cameras: Vec<_> =
+                tally["violations"].as_array().unwrap().iter().map(|row| row["camera"].clone()).collect();
             assert_eq!(cameras, [json!("gate-1")], "{name}");
             assert_eq!(person.get("/api/counts").await.status, StatusCode::FORBIDDEN, "{name}: figures of all cameras");
         }
@@ -252,11 +271,7 @@ async fn roles_hold_between_their_dates_and_while_their_agency_does() {
     let future = Some(UtcUs::parse("2099-01-01T00:00:00Z").unwrap());
     let an = site.person("an").await;
     let with = |valid_from, valid_to| NewGrant { valid_from, valid_to, ..NewGrant::everywhere(Role::Reviewer) };
-    for (grant, allowed) in [
-        (with(None, past), false),
-        (with(future, None), false),
-        (with(past, future), true),
-    ] {
+    for (grant, allowed) in [(with(None, past), false), (with(future, None), false), (with(past, future), true)] {
         users.revoke_grants("an").unwrap();
         users.grant("an", &grant).unwrap();
         assert_eq!(an.get("/api/cases").await.status == StatusCode::OK, allowed, "{grant:?}");
@@ -330,10 +345,18 @@ async fn too_many_requests_are_told_to_wait() {
 async fn users_are_looked_after_and_nobody_raises_themselves() {
     let site = site();
     let quan = site.person("quan").await;
-    let told = quan.post("/api/users", &json!({ "name": "moi", "password": PASSWORD, "grant": { "role": "viewer" } }).to_string()).await;
+    let told = quan
+        .post("/api/users", &json!({ "name": "moi", "password": PASSWORD, "grant": { "role": "viewer" } }).to_string())
+        .await;
     assert_eq!(told.status, StatusCode::CREATED, "{}", told.body);
-    assert_eq!(quan.post("/api/users", &json!({ "name": "moi", "password": PASSWORD }).to_string()).await.kind(), "conflict");
-    assert_eq!(quan.post("/api/users", r#"{"name":"<script>","password":"correct horse battery"}"#).await.field(), "name");
+    assert_eq!(
+        quan.post("/api/users", &json!({ "name": "moi", "password": PASSWORD }).to_string()).await.kind(),
+        "conflict"
+    );
+    assert_eq!(
+        quan.post("/api/users", r#"{"name":"<script>","password":"correct horse battery"}"#).await.field(),
+        "name"
+    );
     assert_eq!(quan.post("/api/users", r#"{"name":"ai","password":"short"}"#).await.field(), "password");
     assert_eq!(quan.post("/api/users/quan/grants", r#"{"role":"approver"}"#).await.kind(), "conflict");
     assert_eq!(quan.post("/api/users/moi/grants", r#"{"role":"reviewer","agency":"none"}"#).await.field(), "agency");
@@ -345,6 +368,7 @@ async fn users_are_looked_after_and_nobody_raises_themselves() {
     assert_eq!(moi.get("/api/cases").await.status, StatusCode::UNAUTHORIZED);
     let kiem = site.person("kiem").await;
     let log = kiem.get("/api/audit?user=quan&limit=200").await.body;
-    let actions: Vec<_> = log["items"].as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    let actions: Vec<_> =
+        log["items"].as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
     assert!(actions.contains(&"user_added") && actions.contains(&"user_disabled"), "{actions:?}");
 }

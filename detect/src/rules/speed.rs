@@ -4,12 +4,14 @@
 //! (iteratively reweighted): far points count less, because a pixel there is more metres, and single wrong boxes
 //! count little. The error is the standard error of the slope, taken twice (about 95 %), plus the calibration's.
 
-use stopline_types::RuleKind;
+use stopline_types::{RuleKind, VehicleClass};
 
 use super::{Context, History, Match, Point, quantities};
 use crate::scene::Scene;
 use crate::scene::geometry::{length, sub};
 
+/// Share of the votes from which a class is sure enough to accuse by its own limit.
+const CLASS_SURE: f64 = 0.8;
 /// Standard deviation of a box's foot, box heights.
 const FOOT_NOISE: f64 = 0.015;
 /// Residuals above this many standard deviations count less (Huber).
@@ -92,11 +94,22 @@ fn slope(samples: &[(f64, f64, f64)]) -> Option<(f64, f64)> {
     Some((fit.0, (worse / fit.2).sqrt()))
 }
 
+/// The limit of its class. Detectors take one four-wheeled class for another; below [`CLASS_SURE`] it is judged by the
+/// highest limit among them, so that nobody is accused for having been called a lorry.
+fn limit_of(scene: &Scene, history: &History, lane: Option<usize>) -> Option<f64> {
+    let own = scene.limit_kmh(lane, history.class)?;
+    let four = [VehicleClass::Car, VehicleClass::Bus, VehicleClass::Truck];
+    if history.class_share >= CLASS_SURE || !four.contains(&history.class) {
+        return Some(own);
+    }
+    four.into_iter().filter_map(|class| scene.limit_kmh(lane, class)).reduce(f64::max)
+}
+
 pub(super) fn check(context: Context<'_>) -> Option<Match> {
     let Context { scene, history, .. } = context;
-    let rule = scene.rules.speed;
+    let rule = &scene.rules.speed;
     let last = history.last()?;
-    let limit = scene.limit_kmh(last.lane, history.class)?;
+    let limit = limit_of(scene, history, last.lane)?;
     // Judged by the lower end of the interval, against the limit; the tolerance is the law's.
     let too_fast = |t_s: f64| {
         let speed = measure(scene, history, t_s)?;
@@ -116,23 +129,31 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
     let surer = |best: (f64, Speed), s: (f64, Speed)| if s.1.error_kmh < best.1.error_kmh { s } else { best };
     let (end_s, speed) = held.into_iter().fold((last.t_s, now), surer);
     let excess = speed.kmh - limit;
+    let act_s = end_s - rule.window_s / 2.0;
+    let mut measured = quantities([
+        ("speed_kmh", speed.kmh),
+        ("speed_error_kmh", speed.error_kmh),
+        ("excess_kmh", excess),
+        ("window_s", rule.window_s),
+    ]);
+    // A speed case needs a verified device (QCVN 05:2024/BCA); whether it was is said, the officer decides.
+    if let (Some(certificate), Some(at)) = (&rule.certificate, history.nearest(act_s)) {
+        let expired = !certificate.holds(at.time.utc);
+        measured.extend(quantities([("certificate_expired", f64::from(u8::from(expired)))]));
+    }
     Some(Match {
         rule: RuleKind::Speed,
         // A measured speed belongs to the middle of its window.
-        act_s: end_s - rule.window_s / 2.0,
+        act_s,
         before_s: end_s - rule.window_s,
         after_s: end_s,
-        measured: quantities([
-            ("speed_kmh", speed.kmh),
-            ("speed_error_kmh", speed.error_kmh),
-            ("excess_kmh", excess),
-            ("window_s", rule.window_s),
-        ]),
+        measured,
         limit: quantities([("speed_kmh", limit), ("tolerance_kmh", rule.over_kmh)]),
         signal: None,
         lane: last.lane,
         certainty: if history.guessed { 0.8 } else { 1.0 },
         shown_s: None,
         excess_kmh: Some(excess),
+        variant: None,
     })
 }

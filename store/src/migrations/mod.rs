@@ -14,7 +14,10 @@ struct Migration {
 }
 
 /// In order. Add at the end; never change one that was released.
-const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "events", sql: include_str!("sql/0001_events.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "events", sql: include_str!("sql/0001_events.sql") },
+    Migration { version: 2, name: "plates", sql: include_str!("sql/0002_plates.sql") },
+];
 
 #[derive(Row, Serialize, Deserialize)]
 struct Applied {

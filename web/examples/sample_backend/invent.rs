@@ -4,9 +4,9 @@ use std::{error::Error, fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 use stopline_types::{
-    BoxPx, CameraCounters, CameraId, CameraState, CameraStatus, CaptureTime, EventId, LegalRef, Passage, PlateRead,
-    Quantities, Review, RuleKind, SignalState, TimeSource, UtcUs, VehicleClass, Verdict, Versions, Violation,
-    event::Moment,
+    BoxPx, CameraCounters, CameraId, CameraState, CameraStatus, CaptureTime, EventId, LegalRef, Passage,
+    PlateAlternative, PlateRead, Quantities, Review, RuleKind, SignalState, TimeSource, UtcUs, VehicleClass, Verdict,
+    Versions, Violation, event::Moment,
 };
 use stopline_web::{CameraImage, CameraInfo, Certificate, Device, LivePacket};
 
@@ -14,7 +14,7 @@ use crate::memory::Memory;
 
 const HOUR_S: f64 = 3600.0;
 /// Size of the rendered clip, which its truth is measured in.
-const FRAME_PX: [u32; 2] = [1280, 720];
+const FRAME_PX: [u32; 2] = [1920, 1080];
 const CAMERAS: [(&str, &str); 6] = [
     ("ql10-cau-bo", "QL10 – cầu Bo, hướng vào thành phố"),
     ("ql39-nga-tu-hung-ha", "QL39 – ngã tư Hưng Hà"),
@@ -28,61 +28,61 @@ const CAMERAS: [(&str, &str); 6] = [
 type Act = (&'static str, f64, RuleKind, &'static [(&'static str, f64)], &'static [(&'static str, f64)], &'static str);
 const ACTS: [Act; 8] = [
     (
-        "r2",
-        5.0,
+        "r1",
+        8.0,
         RuleKind::RedLight,
-        &[("red_for_s", 3.8), ("past_line_m", 6.4), ("entered_on_red", 1.0)],
+        &[("red_for_s", 8.0), ("past_line_m", 6.4), ("entered_on_red", 1.0)],
         &[("red_for_s", 0.5)],
         "MOTO_RED_LIGHT",
     ),
     (
-        "s1",
-        11.11,
+        "v1",
+        38.5,
         RuleKind::Speed,
-        &[("speed_kmh", 78.0), ("speed_error_kmh", 2.6), ("excess_kmh", 28.0)],
+        &[("speed_kmh", 72.0), ("speed_error_kmh", 2.6), ("excess_kmh", 22.0)],
         &[("speed_kmh", 50.0), ("tolerance_kmh", 5.0)],
         "CAR_SPEED_20_35",
     ),
     (
         "w1",
-        5.6,
+        16.4,
         RuleKind::WrongWay,
         &[("against_m", 14.2), ("time_s", 2.1)],
         &[("against_m", 5.0), ("time_s", 1.0)],
         "MOTO_WRONG_WAY",
     ),
     (
-        "r1",
-        1.46,
+        "r2",
+        44.4,
         RuleKind::RedLight,
-        &[("red_for_s", 0.6), ("past_line_m", 2.1), ("entered_on_red", 1.0)],
+        &[("red_for_s", 1.4), ("past_line_m", 2.1), ("entered_on_red", 1.0)],
         &[("red_for_s", 0.5)],
         "CAR_RED_LIGHT",
     ),
     (
-        "m1",
-        7.0,
+        "m4",
+        10.0,
         RuleKind::StopLine,
-        &[("over_line_m", 0.9), ("stood_s", 5.2)],
+        &[("over_line_m", 2.3), ("stood_s", 9.2)],
         &[("over_line_m", 0.5), ("stood_s", 2.0)],
         "MOTO_SIGN",
     ),
     (
-        "q1",
-        6.4,
+        "l1",
+        31.6,
         RuleKind::WrongLane,
-        &[("in_lane_m", 21.0), ("in_lane_s", 3.1)],
+        &[("in_lane_m", 19.0), ("in_lane_s", 1.6)],
         &[("in_lane_m", 10.0), ("in_lane_s", 1.5)],
         "CAR_WRONG_LANE",
     ),
-    ("q2", 7.6, RuleKind::NoStopping, &[("dwell_s", 95.0)], &[("dwell_s", 60.0)], "CAR_STOP_SIGN"),
+    ("z1", 50.0, RuleKind::NoStopping, &[("dwell_s", 95.0)], &[("dwell_s", 60.0)], "CAR_STOP_SIGN"),
     (
-        "m3",
-        8.2,
-        RuleKind::StopLine,
-        &[("over_line_m", 0.7), ("stood_s", 4.4)],
-        &[("over_line_m", 0.5), ("stood_s", 2.0)],
-        "MOTO_SIGN",
+        "r3",
+        45.0,
+        RuleKind::RedLight,
+        &[("red_for_s", 2.0), ("past_line_m", 4.0), ("entered_on_red", 1.0)],
+        &[("red_for_s", 0.5)],
+        "MOTO_RED_LIGHT",
     ),
 ];
 
@@ -134,7 +134,7 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
         let passage = invented.passage(now.plus_s(-57.0 * f64::from(n)));
         memory.passages.lock().unwrap().push(passage);
     }
-    let still = fs::read(memory.evidence_root.join("r2/act.jpg"))?;
+    let still = fs::read(memory.evidence_root.join("r1/act.jpg"))?;
     let film = film(junction, &memory.evidence_root)?;
     for (n, (id, name)) in CAMERAS.into_iter().enumerate() {
         let camera = CameraId::new(id)?;
@@ -171,9 +171,12 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
             name: name.to_owned(),
             state,
             reason: reason.to_owned(),
+            rules_rest: None,
             since: now.plus_s(-HOUR_S * 5.3 / (n + 1) as f64),
             last_frame: Some(if up { now } else { now.plus_s(-2900.0) }),
             analysed_fps: if up { [8.0, 8.1, 7.9, 5.8, 8.0, 0.0][n] } else { 0.0 },
+            clock_offset_ms: None,
+            clock_drift_ppm: None,
             clock_error_ms: (n != 2).then(|| [12.0, 35.0, 0.0, 21.0, 18.0, 40.0][n]),
             counters: CameraCounters { reconnects: n as u64 % 3, bytes_received: 48_000_000_000, ..Default::default() },
         });
@@ -209,7 +212,8 @@ fn film(junction: &Path, folder: &Path) -> Result<Vec<LivePacket>, Box<dyn Error
     ffmpeg(&["-i"], &junction.join("main.mp4"), &options, &raw)?;
     let data = fs::read(raw)?;
     let delimiter = [0, 0, 0, 1, 9];
-    let mut starts: Vec<usize> = data.windows(5).enumerate().filter(|(_, w)| *w == delimiter).map(|(at, _)| at).collect();
+    let mut starts: Vec<usize> =
+        data.windows(5).enumerate().filter(|(_, w)| *w == delimiter).map(|(at, _)| at).collect();
     starts.push(data.len());
     let units = starts.windows(2).map(|pair| &data[pair[0]..pair[1]]);
     let packets = units.enumerate().map(|(n, unit)| LivePacket {
@@ -257,10 +261,10 @@ impl Invented {
             _ => VehicleClass::Bicycle,
         };
         let speed_kmh = self.roll(3).gt(&0).then(|| 18.0 + self.roll(380) as f64 / 10.0);
-        let plate = (self.plates && self.roll(4) > 0).then(|| PlateRead {
-            text: format!("29{}1{:05}", ["B", "X", "G", "K"][self.roll(4)], 10_000 + self.roll(89_999)),
-            confidence: 0.8 + self.roll(19) as f64 / 100.0,
-            alternatives: Vec::new(),
+        let plate = (self.plates && self.roll(4) > 0).then(|| {
+            let text = format!("29{}1{:05}", ["B", "X", "G", "K"][self.roll(4)], 10_000 + self.roll(89_999));
+            let confidence = 0.8 + self.roll(19) as f64 / 100.0;
+            PlateRead { sure: confidence > 0.9, ..PlateRead::new(text, confidence) }
         });
         let passage = json!({
             "id": EventId::derive(&camera, at, self.track, None),
@@ -330,11 +334,9 @@ impl Invented {
         fs::write(folder.join("manifest.json"), "{\"sample\": true}\n")?;
         fs::write(folder.join("manifest.sig"), "sample\n")?;
 
-        let class = match vehicle.as_bytes()[0] {
-            b'q' | b's' => VehicleClass::Car,
-            _ if vehicle == "r1" => VehicleClass::Car,
-            _ => VehicleClass::Motorcycle,
-        };
+        let vehicles = truth["vehicles"].as_array().ok_or("no vehicles")?;
+        let class = vehicles.iter().find(|v| v["id"] == vehicle).map(|v| v["cls"].clone());
+        let class: VehicleClass = serde_json::from_value(class.ok_or("no such vehicle")?)?;
         let figures = |list: &[(&str, f64)]| -> Quantities {
             list.iter().map(|&(name, value)| (name.to_owned(), value)).collect()
         };
@@ -351,9 +353,12 @@ impl Invented {
             "frame_px": FRAME_PX,
             "confidence": 0.87,
             "plate": self.plates.then(|| PlateRead {
-                text: "29G133871".to_owned(),
-                confidence: 0.94,
-                alternatives: vec!["29G138871".to_owned(), "29C133871".to_owned()],
+                display: "29-G1 338.71".to_owned(),
+                sure: true,
+                alternatives: [("29G138871", 0.03), ("29C133871", 0.01)]
+                    .map(|(text, confidence)| PlateAlternative { text: text.to_owned(), confidence })
+                    .into(),
+                ..PlateRead::new("29G133871", 0.94)
             }),
             "speed_kmh": (rule == RuleKind::Speed).then_some(78.0),
             "rule": rule,
@@ -393,10 +398,10 @@ fn seen(truth: &Value, vehicle: &str, at_s: f64) -> Option<(f64, BoxPx, Option<S
         }
         let edges: Vec<f32> = object["box"].as_array()?.iter().filter_map(|v| Some(v.as_f64()? as f32)).collect();
         let [left, top, right, bottom] = edges[..] else { continue };
-        if bottom > 740.0 {
+        if object["inside"].as_f64()? < 0.7 {
             continue; // more of it is outside the picture than is worth showing
         }
-        let signal = serde_json::from_value(frame["signal"].clone()).ok();
+        let signal = serde_json::from_value(frame["signals"]["main"].clone()).ok();
         best = Some((t_s, BoxPx::from_edges(left, top, right, bottom), signal));
     }
     best

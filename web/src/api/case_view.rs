@@ -160,10 +160,8 @@ impl CaseView {
 pub(crate) async fn views(app: &App, cases: Vec<Case>) -> Result<Vec<CaseView>, Problem> {
     let infos = app.ask(app.backend.camera_infos()).await?;
     let ids: Vec<EventId> = cases.iter().map(|case| case.violation.id).collect();
-    let ours = app
-        .database
-        .run(move |db| ids.into_iter().map(|id| Ours::of(db, id)).collect::<Result<Vec<_>, _>>())
-        .await?;
+    let ours =
+        app.database.run(move |db| ids.into_iter().map(|id| Ours::of(db, id)).collect::<Result<Vec<_>, _>>()).await?;
     let shown = cases.into_iter().zip(ours).map(|(case, ours)| {
         let info = infos.iter().find(|info| info.camera == case.violation.camera);
         CaseView::new(&app.config, case, ours, info)

@@ -203,13 +203,7 @@ enum Step {
     Withdraw,
 }
 
-fn allowed(
-    holds: &CaseView,
-    account: &Account,
-    site: &str,
-    verdict: Verdict,
-    seen: u32,
-) -> Result<Step, Problem> {
+fn allowed(holds: &CaseView, account: &Account, site: &str, verdict: Verdict, seen: u32) -> Result<Step, Problem> {
     let last = holds.case.review.as_ref();
     let conflict = || Conflict {
         revision: holds.revision,

@@ -60,8 +60,21 @@ pub(crate) async fn cases(
         ..CaseFilter::default()
     };
     let mut csv = Csv::begin(&[
-        "id", "utc", "error_ms", "camera", "rule", "class", "plate", "status", "reason", "reviewer", "article",
-        "fine_min_vnd", "fine_max_vnd", "points", "confidence",
+        "id",
+        "utc",
+        "error_ms",
+        "camera",
+        "rule",
+        "class",
+        "plate",
+        "status",
+        "reason",
+        "reviewer",
+        "article",
+        "fine_min_vnd",
+        "fine_max_vnd",
+        "points",
+        "confidence",
     ]);
     loop {
         let page = app.ask(app.backend.cases(filter.clone())).await?;

@@ -4,9 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use stopline_types::{
-    CameraId, Offender, PassageTally, RuleKind, Tally, TallyQuery, TallyTime, UtcUs,
-};
+use stopline_types::{CameraId, Offender, PassageTally, RuleKind, Tally, TallyQuery, TallyTime, UtcUs};
 use utoipa::{IntoParams, ToSchema};
 
 use super::statistics::resolve;
@@ -74,7 +72,8 @@ impl TallyParams {
             to,
             cameras,
             rule: word("rule", self.rule.as_deref(), RuleKind::ALL, |r| r.as_str())?,
-            time: word("time", self.time.as_deref(), TIMES, |(_, name)| name)?.map_or(TallyTime::Whole, |(time, _)| time),
+            time: word("time", self.time.as_deref(), TIMES, |(_, name)| name)?
+                .map_or(TallyTime::Whole, |(time, _)| time),
             by_camera: by.contains(&"camera"),
             by_rule: by.contains(&"rule"),
         })
@@ -107,10 +106,8 @@ pub(crate) async fn tally(
 ) -> Result<Json<Tallies>, Problem> {
     let query = params.query(&app, &within).await?;
     let (from, to) = (query.from, query.to);
-    let (violations, passages) = tokio::try_join!(
-        app.ask(app.backend.tally(query.clone())),
-        app.ask(app.backend.tally_passages(query))
-    )?;
+    let (violations, passages) =
+        tokio::try_join!(app.ask(app.backend.tally(query.clone())), app.ask(app.backend.tally_passages(query)))?;
     Ok(Json(Tallies { from, to, violations, passages }))
 }
 

@@ -159,7 +159,11 @@ fn canonical(typed: &str) -> Result<String, Problem> {
             break;
         }
     }
-    if PLATE.contains(&plate.len()) { Ok(plate) } else { Err(Problem::invalid("plate", "expected 4 to 12 letters and digits")) }
+    if PLATE.contains(&plate.len()) {
+        Ok(plate)
+    } else {
+        Err(Problem::invalid("plate", "expected 4 to 12 letters and digits"))
+    }
 }
 
 /// Whether the act caused an accident.
@@ -227,7 +231,13 @@ pub(crate) async fn escalate(
         let mark = Mark { user: user.clone(), utc: now(), note };
         case_notes::set_escalated(db, id, Some(&mark).filter(|_| !body.withdraw))?;
         case_notes::release(db, id, &user)?;
-        audit::append(db, &user, if body.withdraw { "escalation_withdrawn" } else { "escalated" }, &id.to_string(), &mark.note)?;
+        audit::append(
+            db,
+            &user,
+            if body.withdraw { "escalation_withdrawn" } else { "escalated" },
+            &id.to_string(),
+            &mark.note,
+        )?;
         Ok(Ok(()))
     })
     .await

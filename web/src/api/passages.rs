@@ -78,8 +78,7 @@ pub(crate) async fn list(
     }
     let purpose = if plate.is_some() { purpose(params.purpose.as_deref())? } else { String::new() };
     // A search by plate keeps to the reach of that right.
-    let within =
-        if plate.is_some() { Within::of(&app, &account, Right::SearchPlates).await? } else { within };
+    let within = if plate.is_some() { Within::of(&app, &account, Right::SearchPlates).await? } else { within };
     let (from, to) = span(params.from.as_deref(), params.to.as_deref())?;
     let limit = page_size(params.limit)?;
     let filter = PassageFilter {

@@ -61,7 +61,12 @@ pub(crate) async fn add(
     let (users, database) = (app.users.clone(), app.database.clone());
     blocking(move || {
         // The role of the user's row only says what it began as; what counts are the grants.
-        users.add_as(&account.name, &body.name, body.grant.as_ref().map_or(Role::Viewer, |g| g.role), &body.password)?;
+        users.add_as(
+            &account.name,
+            &body.name,
+            body.grant.as_ref().map_or(Role::Viewer, |g| g.role),
+            &body.password,
+        )?;
         database.with(|db| {
             let id = users::id_of(db, &body.name)?;
             db.execute("DELETE FROM grants WHERE user_id = ?1", [id])?;

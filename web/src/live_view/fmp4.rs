@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn lengths_add_up() {
-        let sets = ParameterSets { sps: Bytes::from_static(&[0x67, 66, 0, 30, 9]), pps: Bytes::from_static(&[0x68, 1]) };
+        let sets =
+            ParameterSets { sps: Bytes::from_static(&[0x67, 66, 0, 30, 9]), pps: Bytes::from_static(&[0x68, 1]) };
         let names = |data: &[u8]| boxes(data).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         let init = initialisation(&sets, (640, 360));
         assert_eq!(names(&init), ["ftyp", "moov"]);

@@ -175,8 +175,10 @@ mod tests {
 
     fn packet(n: i64, session: u32, key: bool) -> LivePacket {
         // Parameter sets of a 1280 × 720 picture by x264, then a slice.
-        let sets = [0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xec, 0x04, 0x40, 0, 0, 3, 0, 0x40, 0, 0,
-            0x0c, 0x83, 0xc6, 0x0c, 0xa8, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 1, 0x65, 1, 2, 3];
+        let sets = [
+            0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xec, 0x04, 0x40, 0, 0, 3, 0, 0x40, 0, 0, 0x0c,
+            0x83, 0xc6, 0x0c, 0xa8, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 1, 0x65, 1, 2, 3,
+        ];
         let data = if key { Bytes::copy_from_slice(&sets) } else { Bytes::from_static(&[0, 0, 1, 0x41, 9]) };
         LivePacket { data, key, media_us: n * 40_000, session, utc: UtcUs(n + 1) }
     }
@@ -186,7 +188,11 @@ mod tests {
         let mut film = Film::default();
         assert!(film.take(&packet(0, 0, false)).is_empty(), "nothing before a key frame");
         let first = film.take(&packet(1, 0, true));
-        assert!(matches!(&first[0], Message::Text(text) if text.as_str().contains("\"codec\":\"avc1.42c01f\",\"height\":720,\"width\":1280")), "{:?}", first[0]);
+        assert!(
+            matches!(&first[0], Message::Text(text) if text.as_str().contains("\"codec\":\"avc1.42c01f\",\"height\":720,\"width\":1280")),
+            "{:?}",
+            first[0]
+        );
         assert_eq!(first.len(), 3);
         assert_eq!(film.take(&packet(2, 0, false)).len(), 1);
         assert_eq!(film.take(&packet(3, 0, true)).len(), 1, "the same stream goes on");

@@ -187,8 +187,8 @@ impl Backend for Memory {
     }
 
     fn tally(&self, query: TallyQuery) -> Answer<'_, Vec<Tally>> {
-        let mut found: std::collections::BTreeMap<(Option<i64>, Option<CameraId>, Option<RuleKind>), Tally> =
-            std::collections::BTreeMap::new();
+        type Group = (Option<i64>, Option<CameraId>, Option<RuleKind>);
+        let mut found = std::collections::BTreeMap::<Group, Tally>::new();
         for v in self.violations.lock().unwrap().iter() {
             let wanted = in_span(v.utc, Some(query.from), Some(query.to))
                 && query.cameras.as_ref().is_none_or(|cameras| cameras.contains(&v.camera))

@@ -48,7 +48,7 @@ export type Status = (typeof STATUSES)[number];
 
 export type Signal = 'red' | 'yellow' | 'green' | 'dark' | 'unknown';
 export type Verdict = 'confirmed' | 'rejected' | 'reopened';
-export type CameraState = 'connecting' | 'online' | 'degraded' | 'stalled' | 'offline';
+export type CameraState = 'connecting' | 'online' | 'degraded' | 'stalled' | 'offline' | 'suspended';
 export type TimeSource = 'sender_report' | 'receive' | 'file' | 'file_nominal';
 export type Obstacle =
   | 'no_evidence'
@@ -90,19 +90,30 @@ export interface Me {
   sites: string[] | null;
 }
 
+export type PlateDoubt = 'low_confidence' | 'no_kind' | 'close_alternative' | 'reads_disagree' | 'colour';
+
+export interface PlateAlternative {
+  text: string;
+  confidence: number;
+}
+
+/** Fields that rows of the first version lack come as their empty values. */
 export interface PlateRead {
   text: string;
   confidence: number;
-  /** As people write it; absent or empty where the reader does not say. */
-  display?: string;
-  sure?: boolean;
-  doubts?: string[];
+  sure: boolean;
+  doubts: PlateDoubt[];
+  display: string;
+  colour: 'white' | 'yellow' | 'blue' | 'red' | null;
+  province: { code: string; issued: boolean; name: string | null } | null;
+  raw: string;
+  edits: { position: number; from: string; to: string }[];
+  alternatives: PlateAlternative[];
+  class_mismatch: boolean;
+  reads: number;
   /** Confidence of each character of `text`. */
-  characters?: number[];
-  /** Bare texts from earlier versions. */
-  alternatives?: (string | { text: string; confidence: number })[];
-  class_mismatch?: boolean;
-  seen?: { utc: string; box: Box; frame_px: [number, number] } | null;
+  characters: number[];
+  seen: { utc: string; box: Box; frame_px: [number, number] } | null;
 }
 
 export interface Moment {
