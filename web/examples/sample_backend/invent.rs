@@ -107,10 +107,16 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
         let ago_s = if n < 14 { 240.0 * f64::from(n) + 95.0 } else { HOUR_S + 620.0 * f64::from(n - 13) };
         let mut violation = invented.violation(now.plus_s(-ago_s));
         if n == 3 {
-            violation.evidence = None;
+            (violation.evidence, violation.confidence) = (None, 0.41);
         }
         if n == 5 {
             (violation.degraded, violation.analysed_fps, violation.error_ms) = (true, 3.1, None);
+            violation.confidence = 0.62;
+        }
+        if n == 2 && violation.signal.is_some() {
+            violation.confidence = 0.5;
+            violation.signal_controller = Some(SignalState::Yellow);
+            violation.doubts.push("signal: the picture shows red, the controller says yellow".to_owned());
         }
         if n >= 14 {
             let verdict = if n % 5 == 0 { Verdict::Rejected } else { Verdict::Confirmed };
@@ -135,7 +141,7 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
         memory.passages.lock().unwrap().push(passage);
     }
     let still = fs::read(memory.evidence_root.join("r1/act.jpg"))?;
-    let film = film(junction, &memory.evidence_root)?;
+    let (film, scene) = (film(junction, &memory.evidence_root)?, scene(junction)?);
     for (n, (id, name)) in CAMERAS.into_iter().enumerate() {
         let camera = CameraId::new(id)?;
         let (state, reason) = match n {
@@ -161,7 +167,7 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
             position: Some([20.44 + 0.013 * (n * 5 % 7) as f64, 106.32 + 0.017 * (n * 3 % 5) as f64]),
             device,
         });
-        memory.scenes.lock().unwrap().insert(camera.clone(), scene());
+        memory.scenes.lock().unwrap().insert(camera.clone(), scene.clone());
         if up {
             memory.films.lock().unwrap().insert(camera.clone(), film.clone());
         }
@@ -171,7 +177,7 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
             name: name.to_owned(),
             state,
             reason: reason.to_owned(),
-            rules_rest: None,
+            rules_rest: (n == 4).then(|| "the view moved by 2.3 % of its width, 0.4 % of its height".to_owned()),
             since: now.plus_s(-HOUR_S * 5.3 / (n + 1) as f64),
             last_frame: Some(if up { now } else { now.plus_s(-2900.0) }),
             analysed_fps: if up { [8.0, 8.1, 7.9, 5.8, 8.0, 0.0][n] } else { 0.0 },
@@ -184,24 +190,11 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
     Ok(invented)
 }
 
-/// The scene of the rendered junction, as `config/examples/junction` has it.
-fn scene() -> Value {
-    json!({
-        "frame_px": FRAME_PX,
-        "signals": [{ "name": "approach", "box": [1130, 137, 42, 106] }],
-        "stop_lines": [{
-            "name": "approach", "points": [[259.6, 501.8], [1083.9, 501.8]], "direction": [0, -1], "signal": "approach",
-            "beyond": [[328.2, 383.1], [1003.8, 383.1]],
-        }],
-        "lanes": [
-            { "name": "left", "polygon": [[259.6, 501.8], [597.7, 501.8], [583.7, 720], [133.4, 720]], "direction": [0, -1] },
-            { "name": "middle", "polygon": [[597.7, 501.8], [914.8, 501.8], [1005.9, 720], [583.7, 720]], "direction": [0, -1] },
-            { "name": "motorcycles", "polygon": [[914.8, 501.8], [1062.7, 501.8], [1202.9, 720], [1005.9, 720]],
-              "direction": [0, -1], "classes": ["motorcycle", "bicycle"] },
-        ],
-        "zones": [],
-        "rules": { "speed": { "mode": "live" }, "wrong_way": { "mode": "shadow" } },
-    })
+/// The scene of the rendered junction, as its camera file has it.
+fn scene(junction: &Path) -> Result<Value, Box<dyn Error>> {
+    let file = junction.join("../../config/examples/junction_day/cameras/junction_day.toml");
+    let camera: Value = toml::from_str(&fs::read_to_string(file)?)?;
+    Ok(camera["scene"].clone())
 }
 
 /// The clip's own H.264, an access unit a picture, as a camera would send it.

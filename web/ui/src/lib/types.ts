@@ -149,6 +149,10 @@ export interface Violation {
   measured: Record<string, number>;
   limit: Record<string, number>;
   signal: Signal | null;
+  /** What the signal controller said, where one is connected. */
+  signal_controller: Signal | null;
+  /** What whoever decides must know, in the engine's words. */
+  doubts: string[];
   lane: string | null;
   moments: { before: Moment; act: Moment; after: Moment };
   analysed_fps: number;
@@ -215,11 +219,16 @@ export interface Related {
 export type Point = [number, number];
 
 /** The scene of a camera, as its file writes it. Keys that are not drawn are kept as they are. */
+export const ZONE_KINDS = ['no_stopping', 'no_parking', 'no_entry', 'emergency_lane', 'pavement'] as const;
+export type ZoneKind = (typeof ZONE_KINDS)[number];
+
+/** As camera files write it; what the pages do not know of is kept as it came. */
 export interface Scene {
   frame_px: [number, number];
-  lanes?: { name: string; polygon: Point[]; direction: Point; classes?: VehicleClass[] | null }[];
+  lanes?: { name: string; polygon: Point[]; direction: Point; classes?: VehicleClass[] | null; limit_kmh?: Record<string, number | null> }[];
   stop_lines?: { name: string; points: Point[]; direction: Point; signal: string; beyond?: Point[] | null }[];
-  zones?: { name: string; kind: string; polygon: Point[]; dwell_s: number }[];
+  zones?: { name: string; kind: ZoneKind; polygon: Point[]; dwell_s?: number | null }[];
+  solid_lines?: { name: string; points: Point[] }[];
   signals?: { name: string; box: Box }[];
   ground?: { points: { px: Point; m: Point }[] } | null;
   rules?: Record<string, { mode?: 'live' | 'shadow' | 'off'; [key: string]: unknown }>;
@@ -385,6 +394,8 @@ export interface Camera {
   name: string;
   state: CameraState;
   reason: string;
+  /** Why no rule is judged now, in the engine's words; null: rules are judged. */
+  rules_rest: string | null;
   since: string;
   last_frame: string | null;
   analysed_fps: number;
