@@ -13,6 +13,12 @@ const SENTENCES: [pattern: RegExp, vi: (parts: string[]) => string][] = [
     /^signal: the picture shows (\w+), the controller says (\w+)$/,
     ([picture, controller]) => `Tín hiệu: hình cho thấy ${signal(picture)}, tủ điều khiển báo ${signal(controller)}`,
   ],
+  [/^expected a connection to (\S+); came: .*$/, ([host]) => `không kết nối được ${host}`],
+  [/^expected an answer from (\S+) within ([\d.]+) s; came none(.*)$/, ([host, s]) => `${host} không trả lời trong ${s} giây`],
+  [/^expected a frame within ([\d.]+) s; came none$/, ([s]) => `không có khung hình nào trong ${s} giây`],
+  [/^expected the stream to go on; came its end$/, () => 'luồng hình đã kết thúc'],
+  [/^expected the log-in of "(.*)" to be accepted; came 401: user name or password is wrong(.*)$/, ([user]) => `sai tên đăng nhập hoặc mật khẩu của ${user}`],
+  [/^expected a stream at this path; came (\d+)$/, ([status]) => `đường dẫn luồng sai (${status})`],
   [/^([\d.]+) frames\/s; the rules need ([\d.]+) frames\/s to follow vehicles$/, ([fps, least]) => `${number(Number(fps))} hình/giây; quy tắc cần ${least} hình/giây`],
 ];
 
