@@ -278,7 +278,7 @@ pub(crate) enum UserAction {
     Add {
         /// Log-in name.
         name: String,
-        /// viewer, reviewer or admin.
+        /// viewer, reviewer, approver, analyst, operator, auditor or admin.
         #[arg(long, default_value = "reviewer")]
         role: String,
     },

@@ -165,12 +165,14 @@ impl Engine {
         let backend = EngineBackend {
             store: history.store.clone(),
             cameras: Arc::clone(&cameras),
+            data_dir: engine.data_dir.clone(),
             evidence_dir: evidence_dir.clone(),
             intake,
             spool: Arc::clone(&spool),
             shipping: Arc::clone(&shipper),
             lag,
             started: std::time::SystemTime::now().into(),
+            saving: tokio::sync::Mutex::default(),
         };
         let pages = Pages::open(&config, Arc::new(backend)).await?;
         let metrics = match engine.metrics.listen {
@@ -339,8 +341,7 @@ fn start_workers(
 
 impl Pages {
     async fn open(config: &Config, backend: Arc<EngineBackend>) -> anyhow::Result<Self> {
-        let mut web_config = stopline_web::WebConfig::new(config.engine.data_dir.join("web"));
-        web_config.secure_cookies = config.engine.web.secure_cookies;
+        let web_config = config.engine.web.pages(config.engine.data_dir.join("web"));
         let web = stopline_web::Web::new(web_config, backend).context("the pages")?;
         let listen = config.engine.web.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("web.listen: {listen}"))?;

@@ -6,6 +6,7 @@ mod cases;
 mod counts;
 mod filter;
 mod passages;
+mod tally;
 
 pub use counts::{TableCount, TableName};
 
