@@ -58,6 +58,10 @@ struct StoreRaw {
     user: Option<String>,
     password_env: Option<String>,
     password_file: Option<PathBuf>,
+    /// For https: trust these certificates (PEM) instead of the system's.
+    ca_file: Option<PathBuf>,
+    /// Make the tables on this cluster (`ON CLUSTER`, replicated and distributed).
+    cluster: Option<String>,
 }
 
 /// Longest time from the first moment that evidence shows to the decision of a rule: five seconds before the act, and
@@ -173,8 +177,8 @@ impl EvidenceConfig {
 pub(crate) enum StoreConfig {
     /// ClickHouse's engine as a child process of ours.
     Embedded,
-    /// A ClickHouse server.
-    Server { url: String, database: String, user: String, password: String },
+    /// A ClickHouse server, or a cluster of them.
+    Server(stopline_store::Endpoint),
 }
 
 /// The file resolved: absolute paths, secrets read.
@@ -272,27 +276,53 @@ fn resolve_store(raw: Option<StoreRaw>, file: &Path, dir: &Path) -> Result<Store
     let Some(raw) = raw else { return Ok(StoreConfig::Embedded) };
     let fault = |key: &str, reason: String| Fault::new(file, format!("store.{key}"), reason);
     let url = url::Url::parse(&raw.url).map_err(|e| fault("url", e.to_string()))?;
-    if url.scheme() != "http" {
-        return Err(fault("url", format!("expected http:// (TLS is not in this version), found {}://", url.scheme())));
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(fault("url", format!("expected http:// or https://, found {}://", url.scheme())));
+    }
+    let ca_file = raw.ca_file.map(|path| dir.join(path));
+    if let Some(path) = &ca_file {
+        if url.scheme() == "http" {
+            return Err(fault("ca_file", "given, but store.url is http://".into()));
+        }
+        if !path.is_file() {
+            return Err(fault("ca_file", format!("{}: no such file", path.display())));
+        }
+    }
+    if let Some(name) = &raw.cluster
+        && !stopline_store::is_cluster_name(name)
+    {
+        return Err(fault("cluster", format!("expected 1 to 64 letters, digits, '_' or '-', found {name:?}")));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(fault("url", "holds credentials; use store.user and store.password_env or _file".into()));
     }
-    let password = match (raw.password_env, raw.password_file) {
-        (Some(_), Some(_)) => return Err(fault("password_env", "given beside password_file; keep one".into())),
-        (Some(name), None) => std::env::var(&name)
-            .map_err(|_| fault("password_env", format!("environment variable {name} is not set")))?,
-        (None, Some(path)) => std::fs::read_to_string(dir.join(&path))
-            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-            .map_err(|e| fault("password_file", format!("{}: {e}", path.display())))?,
-        (None, None) => String::new(),
-    };
-    Ok(StoreConfig::Server {
+    let password = secret(raw.password_env, raw.password_file, dir).map_err(|(key, reason)| fault(key, reason))?;
+    Ok(StoreConfig::Server(stopline_store::Endpoint {
         url: raw.url,
         database: raw.database,
         user: raw.user.unwrap_or_else(|| "default".to_owned()),
-        password,
-    })
+        password: password.unwrap_or_default(),
+        ca_file,
+        cluster: raw.cluster,
+    }))
+}
+
+/// A password from the environment or a file; `None` where neither is named. The fault is the key and its reason.
+fn secret(
+    env: Option<String>,
+    file: Option<PathBuf>,
+    dir: &Path,
+) -> Result<Option<String>, (&'static str, String)> {
+    match (env, file) {
+        (Some(_), Some(_)) => Err(("password_env", "given beside password_file; keep one".into())),
+        (Some(name), None) => std::env::var(&name)
+            .map(Some)
+            .map_err(|_| ("password_env", format!("environment variable {name} is not set"))),
+        (None, Some(path)) => std::fs::read_to_string(dir.join(&path))
+            .map(|text| Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+            .map_err(|e| ("password_file", format!("{}: {e}", path.display()))),
+        (None, None) => Ok(None),
+    }
 }
 
 #[cfg(test)]

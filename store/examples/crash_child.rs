@@ -39,6 +39,7 @@ fn main() -> Result<(), Failure> {
                 user: of("STOPLINE_TEST_USER")?,
                 password: of("STOPLINE_TEST_PASSWORD")?,
                 database: "stopline".into(),
+                ..Endpoint::default()
             })?;
             let spool = Arc::new(open(&dir)?);
             let options = ShipOptions { rows: 40, age: std::time::Duration::from_millis(10), ..Default::default() };

@@ -1,6 +1,6 @@
 //! The one client of ClickHouse.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, path::PathBuf, time::Duration};
 
 use clickhouse::{Client, Compression};
 
@@ -8,7 +8,7 @@ use clickhouse::{Client, Compression};
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How to reach ClickHouse.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Endpoint {
     /// E.g. `http://127.0.0.1:8123`. Credentials do not belong here.
     pub url: String,
@@ -18,12 +18,22 @@ pub struct Endpoint {
     pub password: String,
     /// Database of our tables.
     pub database: String,
+    /// For https: the only certificates to trust (PEM); the system's own unless given.
+    pub ca_file: Option<PathBuf>,
+    /// Name of the cluster to make the tables on and to write through; none: one server.
+    pub cluster: Option<String>,
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, user, password: _, database } = self;
-        f.debug_struct("Endpoint").field("url", url).field("user", user).field("database", database).finish()
+        let Self { url, user, password: _, database, ca_file, cluster } = self;
+        f.debug_struct("Endpoint")
+            .field("url", url)
+            .field("user", user)
+            .field("database", database)
+            .field("ca_file", ca_file)
+            .field("cluster", cluster)
+            .finish()
     }
 }
 
@@ -33,6 +43,9 @@ pub enum StoreError {
     /// The address is no http or https URL, or holds credentials.
     #[error("ClickHouse address: {0}")]
     Address(String),
+    /// TLS cannot be set up as asked.
+    #[error("ClickHouse over TLS: {0}")]
+    Tls(String),
     /// ClickHouse refused, or could not be reached.
     #[error("ClickHouse: {doing}: {source}")]
     ClickHouse {
@@ -95,7 +108,12 @@ impl Store {
             Some(url::Host::Domain(name)) => name == "localhost",
             None => return Err(StoreError::Address("no host".to_owned())),
         };
-        let client = Client::default()
+        let client = match (url.scheme(), &endpoint.ca_file) {
+            ("https", ca_file) => crate::tls::client(ca_file.as_deref())?,
+            (_, Some(_)) => return Err(StoreError::Tls("a CA is given, but the address is http".to_owned())),
+            (_, None) => Client::default(),
+        };
+        let mut client = client
             .with_url(&endpoint.url)
             .with_user(&endpoint.user)
             .with_password(&endpoint.password)
@@ -105,6 +123,16 @@ impl Store {
             // Batches are ours, and an answer must mean done.
             .with_setting("async_insert", "0")
             .with_setting("wait_end_of_query", "1");
+        if let Some(name) = &endpoint.cluster {
+            if !is_cluster_name(name) {
+                return Err(StoreError::Address(format!("cluster {name:?} is no plain name")));
+            }
+            client = client
+                // An answer must mean that the shards have it, not that it waits to be sent on.
+                .with_setting("distributed_foreground_insert", "1")
+                // Everything of a camera lies in one shard, so what joins joins there.
+                .with_setting("distributed_product_mode", "local");
+        }
         Ok(Self { client, endpoint: endpoint.clone() })
     }
 
@@ -128,6 +156,12 @@ impl Store {
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
+}
+
+/// Whether `name` may stand in `ON CLUSTER '…'`: 1 to 64 ASCII letters, digits, `_` or `-`.
+#[must_use]
+pub fn is_cluster_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 /// Waits for ClickHouse for at most [`QUERY_TIMEOUT`]; names what was being done in errors.

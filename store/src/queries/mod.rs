@@ -3,10 +3,12 @@
 //! Tables are read with `FINAL`, so that rows that were written twice count once.
 
 mod cases;
+mod aside;
 mod counts;
 mod filter;
 mod passages;
 
+pub use aside::DeadLetter;
 pub use counts::{TableCount, TableName};
 
 use filter::Filter;

@@ -46,6 +46,7 @@ pub fn config(dir: &Path) -> EmbeddedConfig {
         data_dir: dir.to_owned(),
         port: 0,
         database: "stopline".to_owned(),
+        hung_after: stopline_store::embedded::HUNG_AFTER,
     }
 }
 

@@ -1,0 +1,238 @@
+//! Spool → Kafka → ClickHouse, against a real broker process (Tansu, from PyPI; set-up installs it) and against
+//! librdkafka's mock cluster for errors on demand.
+//!
+//! The packaged broker keeps its log in memory only: killing it shows that we live without a broker and go on with the
+//! next one, and nothing about Kafka's own durability.
+#![cfg(feature = "kafka")]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod common;
+
+use std::{
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use common::{embedded, eventually, library, passage, store};
+use rdkafka::{
+    ClientConfig,
+    mocking::MockCluster,
+    producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _},
+    types::{RDKafkaApiKey, RDKafkaRespErr},
+};
+use stopline_store::{
+    Store,
+    kafka::{Forwarder, KafkaConfig, Sink, SinkOptions},
+    queries::TableName,
+    ship::ShipOptions,
+    spool::{Spool, SpoolLimits},
+};
+use stopline_types::Event;
+
+/// A broker process that ends with its test.
+struct Broker {
+    child: Child,
+    port: u16,
+}
+
+impl Broker {
+    fn start(port: u16) -> Self {
+        let cache = library().parent().and_then(|lib| lib.parent().map(std::path::Path::to_owned)).unwrap();
+        let tansu = cache.join("bin/tansu");
+        let url = format!("tcp://127.0.0.1:{port}");
+        let child = Command::new(&tansu)
+            .args(["broker", "--silent", "--listener-url", &url, "--advertised-listener-url", &url])
+            .args(["--storage-engine", "memory://tansu/"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}: run `scripts/setup.sh --test`", tansu.display()));
+        eventually("the broker listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Self { child, port }
+    }
+
+    fn anywhere() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start(port)
+    }
+
+    fn config(&self, topic: &str) -> KafkaConfig {
+        KafkaConfig {
+            topic: topic.to_owned(),
+            session_timeout: Duration::from_secs(6),
+            ..KafkaConfig::new(vec![format!("127.0.0.1:{}", self.port)])
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+const FEW: SinkOptions = SinkOptions { rows: 100, age: Duration::from_millis(200) };
+
+fn events(cameras: u32, each: u32, from_s: f64) -> Vec<Event> {
+    (0..cameras * each)
+        .map(|n| passage(&format!("cam-{}", n % cameras), from_s + f64::from(n), Some("59S106865")))
+        .collect()
+}
+
+/// Waits until `events` and nothing else is in `passages`, each once as the rows lie.
+async fn all_there(store: &Store, expected: &[Event], what: impl Fn() -> String) {
+    let mut ids: Vec<_> = expected.iter().map(Event::id).collect();
+    ids.sort();
+    ids.dedup();
+    let deadline = std::time::Instant::now() + Duration::from_secs(180);
+    loop {
+        let found = store.ids(TableName::Passages).await.unwrap();
+        if found == ids {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{} of {} there; {}", found.len(), ids.len(), what());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let counts = store.counts().await.unwrap();
+    let passages = counts.iter().find(|count| count.table == TableName::Passages).unwrap();
+    assert_eq!((passages.rows, passages.unique), (ids.len() as u64, ids.len() as u64), "as they lie");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_travel_through_a_broker_shared_by_two_sinks() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, chdb) = (Broker::anywhere(), embedded(&dir.path().join("chdb")));
+    let store = store(chdb.endpoint()).await;
+    let config = broker.config("events");
+    config.make_topic(4, 1).await.unwrap();
+    config.make_topic(4, 1).await.unwrap();
+    let spool = Arc::new(Spool::open(&dir.path().join("spool"), SpoolLimits::default()).unwrap());
+    let mut sent = events(8, 100, 0.0);
+    spool.append(&sent).unwrap();
+    let forwarder = Forwarder::start(spool.clone(), &config, ShipOptions::default()).unwrap();
+    let first = Sink::start(&config, &store, FEW).unwrap();
+    assert!(forwarder.drain(Duration::from_secs(60)), "{:?}", forwarder.stats());
+    all_there(&store, &sent, || format!("{:?}", first.stats())).await;
+
+    // Another joins, the first goes: partitions move, and nothing is lost or doubled.
+    let second = Sink::start(&config, &store, FEW).unwrap();
+    for round in 0..10 {
+        let more = events(8, 10, 1_000.0 + 100.0 * f64::from(round));
+        spool.append(&more).unwrap();
+        sent.extend(more);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    first.stop();
+    all_there(&store, &sent, || format!("{:?}", second.stats())).await;
+    assert_eq!(forwarder.stats().rows["passage"], sent.len() as u64);
+    forwarder.stop();
+
+    // What was sent before a crash of the edge comes again, marked; what others write there is kept aside.
+    let stranger: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", config.brokers.join(",")).create().unwrap();
+    for text in ["no JSON", r#"{"schema":99,"at":"2026-11-21T07:30:00Z","event":{"event":"dream"}}"#] {
+        stranger.send(BaseRecord::to("events").key("cam-1").payload(text)).map_err(|(error, _)| error).unwrap();
+    }
+    stranger.flush(Duration::from_secs(10)).unwrap();
+    let again = Arc::new(Spool::open(&dir.path().join("again"), SpoolLimits::default()).unwrap());
+    again.append(&sent[..50]).unwrap();
+    let forwarder = Forwarder::start(again, &config, ShipOptions::default()).unwrap();
+    assert!(forwarder.drain(Duration::from_secs(60)), "{:?}", forwarder.stats());
+    forwarder.stop();
+    // `dead_letters` come from the same ranges, so the fifty have been looked at when both are there.
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while store.dead_letters(10).await.unwrap().len() < 2 || second.stats().already_there < 50 {
+        assert!(std::time::Instant::now() < deadline, "{:?}", second.stats());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    all_there(&store, &sent, || format!("{:?}", second.stats())).await;
+    let mut causes: Vec<_> = store.dead_letters(10).await.unwrap().into_iter().map(|letter| letter.cause).collect();
+    causes.sort();
+    assert_eq!(causes, ["malformed", "newer"]);
+    second.stop();
+    chdb.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_goes_and_comes_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, chdb) = (Broker::anywhere(), embedded(&dir.path().join("chdb")));
+    let store = store(chdb.endpoint()).await;
+    let config = broker.config("events");
+    config.make_topic(2, 1).await.unwrap();
+    let spool = Arc::new(Spool::open(&dir.path().join("spool"), SpoolLimits::default()).unwrap());
+    let forwarder = Forwarder::start(spool.clone(), &config, ShipOptions::default()).unwrap();
+    let sink = Sink::start(&config, &store, FEW).unwrap();
+    let mut sent = events(4, 50, 0.0);
+    spool.append(&sent).unwrap();
+    all_there(&store, &sent, || format!("{:?}", sink.stats())).await;
+
+    // Gone, with all it held; everything it held is in ClickHouse. Events go on coming.
+    let port = broker.port;
+    drop(broker);
+    let more = events(4, 50, 1_000.0);
+    spool.append(&more).unwrap();
+    sent.extend(more);
+    eventually("the forwarder notices", || forwarder.stats().unshipped > 0);
+    assert!(!forwarder.drain(Duration::from_secs(2)), "nobody is there to take them");
+    // Back, empty: the same offsets mean other events now.
+    let broker = Broker::start(port);
+    config.make_topic(2, 1).await.unwrap();
+    all_there(&store, &sent, || format!("{:?} {:?}", forwarder.stats(), sink.stats())).await;
+    forwarder.stop();
+    sink.stop();
+    drop(broker);
+    chdb.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_brokers_lose_and_double_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let chdb = embedded(&dir.path().join("chdb"));
+    let store = store(chdb.endpoint()).await;
+    let cluster: MockCluster<'_, DefaultProducerContext> = MockCluster::new(3).unwrap();
+    cluster.create_topic("events", 4, 3).unwrap();
+    let config = KafkaConfig {
+        topic: "events".to_owned(),
+        session_timeout: Duration::from_secs(6),
+        ..KafkaConfig::new(vec![cluster.bootstrap_servers()])
+    };
+    let trouble = |key, codes: &[RDKafkaRespErr]| cluster.request_errors(key, codes);
+    use RDKafkaRespErr::{
+        RD_KAFKA_RESP_ERR__TRANSPORT as CUT, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE as NO_COORDINATOR,
+        RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS as FEW_REPLICAS, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION as NO_LEADER,
+    };
+    trouble(RDKafkaApiKey::Produce, &[CUT, NO_LEADER, FEW_REPLICAS, CUT]);
+    trouble(RDKafkaApiKey::OffsetCommit, &[NO_COORDINATOR, CUT]);
+    let spool = Arc::new(Spool::open(&dir.path().join("spool"), SpoolLimits::default()).unwrap());
+    let forwarder = Forwarder::start(spool.clone(), &config, ShipOptions::default()).unwrap();
+    let sink = Sink::start(&config, &store, FEW).unwrap();
+    let mut sent = Vec::new();
+    for round in 0..5 {
+        let more = events(8, 20, 1_000.0 * f64::from(round));
+        spool.append(&more).unwrap();
+        sent.extend(more);
+        trouble(RDKafkaApiKey::Produce, &[CUT, FEW_REPLICAS]);
+        trouble(RDKafkaApiKey::Fetch, &[NO_LEADER, CUT]);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(forwarder.drain(Duration::from_secs(90)), "{:?}", forwarder.stats());
+    all_there(&store, &sent, || format!("{:?}", sink.stats())).await;
+    forwarder.stop();
+    sink.stop();
+    chdb.stop();
+}
+
+#[test]
+fn a_password_without_tls_is_refused() {
+    let mut config = KafkaConfig::new(vec!["127.0.0.1:1".to_owned()]);
+    config.login = Some(("edge".to_owned(), "secret".to_owned()));
+    assert!(!format!("{config:?}").contains("secret"));
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Arc::new(Spool::open(dir.path(), SpoolLimits::default()).unwrap());
+    let refused = Forwarder::start(spool, &config, ShipOptions::default()).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("TLS") && !refused.contains("secret"), "{refused}");
+}
