@@ -8,6 +8,7 @@ pub(crate) mod models;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod score;
+pub(crate) mod sink;
 pub(crate) mod user;
 pub(crate) mod verify;
 

@@ -10,7 +10,10 @@ use serde::Deserialize;
 use stopline_ingest::RingLimits;
 use stopline_types::{UtcUs, Violation};
 
-use super::{Fault, Faults};
+use super::{
+    Fault, Faults,
+    kafka::{self, Kafka, KafkaRaw},
+};
 
 /// The file as written. Relative paths are relative to the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -24,6 +27,7 @@ struct Raw {
     store: Option<StoreRaw>,
     web: WebConfig,
     evidence: EvidenceConfig,
+    kafka: Option<KafkaRaw>,
 }
 
 impl Default for Raw {
@@ -37,6 +41,7 @@ impl Default for Raw {
             store: None,
             web: WebConfig::default(),
             evidence: EvidenceConfig::default(),
+            kafka: None,
         }
     }
 }
@@ -198,6 +203,8 @@ pub(crate) struct EngineConfig {
     pub store: StoreConfig,
     pub web: WebConfig,
     pub evidence: EvidenceConfig,
+    /// Where events travel between machines; none: everything is here.
+    pub kafka: Option<Kafka>,
 }
 
 /// The cache that `make setup` fills: `$STOPLINE_CACHE`, else `~/.cache/stopline`.
@@ -244,6 +251,8 @@ impl EngineConfig {
             ),
         );
         let store = resolve_store(raw.store, file, dir).map_err(|fault| faults.push(fault)).ok();
+        let kafka = raw.kafka.map(|raw| kafka::resolve(raw, file, dir)).transpose();
+        let kafka = kafka.map_err(|fault| faults.push(fault)).unwrap_or_default();
         let cache = cache_dir();
         let place = |given: Option<PathBuf>, default: PathBuf| given.map_or(default, |path| dir.join(path));
         match store {
@@ -258,6 +267,7 @@ impl EngineConfig {
                 store,
                 web: raw.web,
                 evidence: raw.evidence,
+                kafka,
             }),
             _ => Err(Faults(faults)),
         }
@@ -308,7 +318,7 @@ fn resolve_store(raw: Option<StoreRaw>, file: &Path, dir: &Path) -> Result<Store
 }
 
 /// A password from the environment or a file; `None` where neither is named. The fault is the key and its reason.
-fn secret(
+pub(super) fn secret(
     env: Option<String>,
     file: Option<PathBuf>,
     dir: &Path,

@@ -6,6 +6,7 @@
 mod camera;
 mod engine;
 mod fault;
+mod kafka;
 
 use std::path::{Path, PathBuf};
 

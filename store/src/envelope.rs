@@ -52,7 +52,7 @@ impl Cause {
 
 /// An event kept aside, in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {reason}", cause.as_str())]
+#[error("{}: {reason}", .cause.as_str())]
 pub struct Aside {
     /// The kind of trouble.
     pub cause: Cause,

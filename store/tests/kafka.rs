@@ -9,13 +9,17 @@
 mod common;
 
 use std::{
-    net::{TcpListener, TcpStream},
+    collections::BTreeSet,
+    net::{Shutdown, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use common::{embedded, eventually, library, passage, store};
+use common::{
+    embedded, eventually, library, passage, store,
+    victim::{Victim, kill_9, random},
+};
 use rdkafka::{
     ClientConfig,
     mocking::MockCluster,
@@ -39,11 +43,16 @@ struct Broker {
 
 impl Broker {
     fn start(port: u16) -> Self {
+        Self::known_as(port, port)
+    }
+
+    /// Listens on `port` and tells its clients to come to `known`.
+    fn known_as(port: u16, known: u16) -> Self {
         let cache = library().parent().and_then(|lib| lib.parent().map(std::path::Path::to_owned)).unwrap();
         let tansu = cache.join("bin/tansu");
-        let url = format!("tcp://127.0.0.1:{port}");
+        let url = |port: u16| format!("tcp://127.0.0.1:{port}");
         let child = Command::new(&tansu)
-            .args(["broker", "--silent", "--listener-url", &url, "--advertised-listener-url", &url])
+            .args(["broker", "--silent", "--listener-url", &url(port), "--advertised-listener-url", &url(known)])
             .args(["--storage-engine", "memory://tansu/"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -54,8 +63,7 @@ impl Broker {
     }
 
     fn anywhere() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self::start(port)
+        Self::start(free_port())
     }
 
     fn config(&self, topic: &str) -> KafkaConfig {
@@ -71,6 +79,47 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A way to the broker whose connections can be cut.
+struct Wire {
+    port: u16,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Wire {
+    fn to(broker: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let open = Arc::new(Mutex::new(Vec::new()));
+        let list = Arc::clone(&open);
+        std::thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                // No broker: the client is cut off at once and comes again.
+                let Ok(far) = TcpStream::connect(("127.0.0.1", broker)) else { continue };
+                let both = [near, far];
+                for (from, to) in [(0, 1), (1, 0)] {
+                    let (mut from, mut to) = (both[from].try_clone().unwrap(), both[to].try_clone().unwrap());
+                    std::thread::spawn(move || {
+                        let _cut = std::io::copy(&mut from, &mut to);
+                        let _gone = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+                    });
+                }
+                list.lock().unwrap().extend(both);
+            }
+        });
+        Self { port, open }
+    }
+
+    fn cut(&self) {
+        for stream in self.open.lock().unwrap().drain(..) {
+            let _gone = stream.shutdown(Shutdown::Both);
+        }
     }
 }
 
@@ -223,6 +272,85 @@ async fn errors_of_brokers_lose_and_double_nothing() {
     all_there(&store, &sent, || format!("{:?}", sink.stats())).await;
     forwarder.stop();
     sink.stop();
+    chdb.stop();
+}
+
+/// Edge, sink and engine killed at random under load, connections to the broker cut in between. `make crash` kills a
+/// hundred times.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_path_loses_and_doubles_nothing_whoever_is_killed() {
+    let kills: u32 = std::env::var("STOPLINE_CRASH_KILLS").map_or(9, |kills| kills.parse().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let chdb = embedded(&dir.path().join("chdb"));
+    let store = store(chdb.endpoint()).await;
+    let port = free_port();
+    let wire = Wire::to(port);
+    let _broker = Broker::known_as(port, wire.port);
+    let at = format!("127.0.0.1:{}", wire.port);
+    let config = KafkaConfig { session_timeout: Duration::from_secs(6), ..KafkaConfig::new(vec![at.clone()]) };
+    config.make_topic(4, 1).await.unwrap();
+
+    let spool_dir = dir.path().join("spool");
+    let edge = || Victim::start("edge", &spool_dir, None, Some(&at));
+    let sink = || Victim::start("sink", dir.path(), Some(chdb.endpoint()), Some(&at));
+    let (mut running_edge, mut running_sink) = (edge(), sink());
+    let mut acknowledged = BTreeSet::new();
+    for kill in 0..kills {
+        tokio::time::sleep(Duration::from_millis(300) + random(1500)).await;
+        match (kill + u32::from(random(1).subsec_micros() % 2 == 0)) % 3 {
+            0 => {
+                acknowledged.extend(running_edge.kill_after(Duration::ZERO));
+                running_edge = edge();
+            }
+            1 => {
+                running_sink.kill_after(Duration::ZERO);
+                running_sink = sink();
+            }
+            _ => {
+                if let Some(pid) = chdb.status().pid {
+                    kill_9(pid);
+                }
+            }
+        }
+        if random(1).subsec_micros() % 2 == 0 {
+            wire.cut();
+        }
+    }
+    acknowledged.extend(running_edge.kill_after(Duration::ZERO));
+    running_sink.kill_after(Duration::ZERO);
+
+    // Whoever comes next brings it to its end.
+    let spool = Arc::new(Spool::open(&spool_dir, SpoolLimits::default()).unwrap());
+    let forwarder = Forwarder::start(spool.clone(), &config, ShipOptions::default()).unwrap();
+    let last = Sink::start(&config, &store, FEW).unwrap();
+    assert!(forwarder.drain(Duration::from_secs(120)), "{:?}", forwarder.stats());
+    forwarder.stop();
+    let accepted = spool.stats().unwrap().next;
+    let kinds = [(TableName::Passages, "passage"), (TableName::Violations, "violation")];
+    let deadline = std::time::Instant::now() + Duration::from_secs(180);
+    let there = loop {
+        let mut there = BTreeSet::new();
+        for (table, kind) in kinds {
+            // The engine may be starting again.
+            let ids = store.ids(table).await.unwrap_or_default();
+            there.extend(ids.iter().map(|id| format!("{kind} {id}")));
+        }
+        if there.len() as u64 >= accepted {
+            break there;
+        }
+        let found = there.len();
+        assert!(std::time::Instant::now() < deadline, "{found} of {accepted} there; {:?}", last.stats());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    last.stop();
+    let lost: Vec<_> = acknowledged.difference(&there).collect();
+    assert!(lost.is_empty(), "{} of {} lost, first {:?}", lost.len(), acknowledged.len(), lost.first());
+    assert_eq!(there.len() as u64, accepted, "every event the spool took, and nothing else");
+    for count in store.counts().await.unwrap() {
+        assert_eq!(count.rows, count.unique, "as the rows lie: {count:?}");
+        assert!(count.table != TableName::DeadLetters || count.rows == 0);
+    }
+    eprintln!("{kills} kills: {} acknowledged, {accepted} accepted, all there once", acknowledged.len());
     chdb.stop();
 }
 

@@ -170,6 +170,9 @@ pub(super) fn into_file(text: &[u8], path: &str, compression: Option<&str>, defa
         }
         end = at.end;
     }
+    if first && !bracketed {
+        return None;
+    }
     let packed = compression.map(|name| format!(" COMPRESSION '{name}'")).unwrap_or_default();
     let into = format!("\nINTO OUTFILE '{path}' TRUNCATE{packed} ");
     let mut sql = Vec::with_capacity(text.len() + into.len() + 32);

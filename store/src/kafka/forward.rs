@@ -227,13 +227,14 @@ impl Worker {
                     open.iter().enumerate().map(|(place, _)| (place, None)).collect()
                 }
             };
-            let mut left = Vec::new();
+            let (mut left, mut aside) = (Vec::new(), Vec::new());
             for (place, error) in failed {
                 match error {
                     Some(error) if is_too_long(&error) => {
                         if !self.keep_aside(open[place], &error) {
                             return false;
                         }
+                        aside.push(place);
                     }
                     error => {
                         if let Some(error) = error {
@@ -245,7 +246,7 @@ impl Worker {
             }
             left.sort_unstable();
             for (place, event) in open.iter().enumerate() {
-                if left.binary_search(&place).is_err() {
+                if left.binary_search(&place).is_err() && !aside.contains(&place) {
                     *held(&self.stats).rows.entry(event.event.kind()).or_default() += 1;
                 }
             }

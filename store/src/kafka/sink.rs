@@ -157,7 +157,7 @@ fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Context>, KafkaFault> {
         .set("queued.max.messages.kbytes", "32768")
         .create_with_context(Context::default())
         .map_err(KafkaFault::of("making a consumer"))?;
-    consumer.subscribe(&[&config.topic]).map_err(KafkaFault::of("subscribing"))?;
+    consumer.subscribe(&[config.topic.as_str()]).map_err(KafkaFault::of("subscribing"))?;
     Ok(consumer)
 }
 
@@ -343,11 +343,7 @@ impl Worker {
         if self.in_flight {
             return Ok(());
         }
-        // Behind the one written last, so that a busy partition does not starve the others.
-        let (before, behind): (Vec<_>, Vec<_>) = self.partitions.iter().partition(|(number, _)| **number <= self.last);
-        let mut all = behind.into_iter().chain(before);
-        let due = all.find_map(|(number, ours)| Some((*number, ours.epoch, ours.waiting.due(self.cut)?)));
-        let Some((partition, epoch, range)) = due else { return self.tell_done(consumer) };
+        let Some((partition, epoch, range)) = self.due() else { return self.tell_done(consumer) };
         let mut list = TopicPartitionList::new();
         self.add(&mut list, partition, range.first, Some(range.last))?;
         consumer.commit(&list, CommitMode::Sync).map_err(KafkaFault::of("announcing a range"))?;
@@ -357,6 +353,13 @@ impl Worker {
         self.last = partition;
         self.in_flight = self.writer.jobs.try_send(Job { partition, epoch, range }).is_ok();
         Ok(())
+    }
+
+    /// The next range: of the partitions behind the one written last, so that a busy one does not starve the others.
+    fn due(&self) -> Option<(i32, u64, Range)> {
+        let behind = self.partitions.range(self.last + 1..);
+        let mut all = behind.chain(self.partitions.range(..=self.last));
+        all.find_map(|(number, ours)| Some((*number, ours.epoch, ours.waiting.due(self.cut)?)))
     }
 
     fn tell_done(&mut self, consumer: &BaseConsumer<Context>) -> Result<(), KafkaFault> {

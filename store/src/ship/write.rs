@@ -205,7 +205,7 @@ impl BatchWriter {
 fn latest_of_each(events: &mut Vec<&Spooled>) {
     let mut seen = std::collections::HashMap::new();
     let mut kept: Vec<&Spooled> = Vec::with_capacity(events.len());
-    for event in events.iter() {
+    for &event in events.iter() {
         match seen.entry(event.event.id()) {
             std::collections::hash_map::Entry::Vacant(entry) => {
                 entry.insert(kept.len());

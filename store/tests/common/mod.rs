@@ -1,6 +1,8 @@
 //! What the tests of this crate share.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod victim;
+
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
