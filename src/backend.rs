@@ -15,7 +15,7 @@ use stopline_types::{
 use stopline_web::{Answer, Backend, BackendError, CameraImage, EvidenceFile, Health, StoreState};
 use tokio::sync::broadcast;
 
-use crate::engine::{intake::Intake, lag::Lag, stills};
+use crate::engine::{self, Analyzers, intake::Intake, lag::Lag, stills};
 
 /// How far back the latest picture of a camera may lie.
 const LATEST_S: f64 = 4.0;
@@ -24,6 +24,7 @@ const LATEST_S: f64 = 4.0;
 pub(crate) struct EngineBackend {
     store: Store,
     cameras: Arc<Vec<Camera>>,
+    analyzers: Arc<Analyzers>,
     evidence_dir: PathBuf,
     intake: Intake,
     spool: Arc<Spool>,
@@ -36,6 +37,7 @@ impl EngineBackend {
     pub(crate) fn new(
         store: Store,
         cameras: Arc<Vec<Camera>>,
+        analyzers: Arc<Analyzers>,
         evidence_dir: PathBuf,
         intake: Intake,
         spool: Arc<Spool>,
@@ -43,7 +45,7 @@ impl EngineBackend {
         lag: Arc<Lag>,
     ) -> Self {
         let started = std::time::SystemTime::now().into();
-        Self { store, cameras, evidence_dir, intake, spool, shipping, lag, started }
+        Self { store, cameras, analyzers, evidence_dir, intake, spool, shipping, lag, started }
     }
 }
 
@@ -83,7 +85,7 @@ impl Backend for EngineBackend {
     }
 
     fn cameras(&self) -> Answer<'_, Vec<CameraStatus>> {
-        Box::pin(async move { Ok(self.cameras.iter().map(Camera::status).collect()) })
+        Box::pin(async move { Ok(self.cameras.iter().map(|camera| engine::status(camera, &self.analyzers)).collect()) })
     }
 
     fn camera_image(&self, camera: CameraId) -> Answer<'_, CameraImage> {

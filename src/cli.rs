@@ -92,6 +92,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: UserAction,
     },
+    /// A camera's scene: drawn on a frame; its signal heads and its detector on a clip.
+    Scene {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(subcommand)]
+        action: SceneAction,
+    },
     /// Events against ground truth: found, missed, false.
     Score(ScoreArgs),
     /// Figures of this machine: decoded and analysed frames a second, beside what the libraries do alone.
@@ -129,6 +136,9 @@ pub(crate) struct ReplayArgs {
     /// Write a picture of each violation's moment, with its box, into this folder.
     #[arg(long, value_name = "DIR")]
     pub stills: Option<PathBuf>,
+    /// Write what the detector saw, one JSON object a frame: for judging tracker and rules again without it.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
 }
 
 /// `models`.
@@ -146,6 +156,72 @@ pub(crate) enum ModelsAction {
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
     },
+}
+
+/// `scene`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum SceneAction {
+    /// Draws lanes, lines, zones, signal heads and the metre grid on a frame. Without --frame or --video the frame is
+    /// taken from the camera.
+    Preview {
+        /// The camera.
+        #[arg(long, value_name = "ID")]
+        camera: String,
+        /// Draw on this picture (PNG or JPEG).
+        #[arg(long, value_name = "IMAGE", conflicts_with = "video")]
+        frame: Option<PathBuf>,
+        /// Draw on a frame of this clip.
+        #[arg(long, value_name = "FILE")]
+        video: Option<PathBuf>,
+        /// Second of the clip.
+        #[arg(long, value_name = "S", default_value_t = 0.0, value_parser = parse_seconds)]
+        at: f64,
+        /// Where to write the picture.
+        #[arg(long, value_name = "PNG", default_value = "scene.png")]
+        out: PathBuf,
+    },
+    /// The phases of the signal heads in a clip; with a truth, the share of frames that are right.
+    Signals {
+        /// The clip.
+        clip: PathBuf,
+        /// The camera whose scene applies.
+        #[arg(long, value_name = "ID")]
+        camera: String,
+        /// A rendered clip's truth.json, or one made by hand.
+        #[arg(long, value_name = "FILE")]
+        truth: Option<PathBuf>,
+        /// JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What the detector finds of a clip's true road users, by class, frame by frame.
+    Recall {
+        /// The clip.
+        clip: PathBuf,
+        /// The camera whose scene applies.
+        #[arg(long, value_name = "ID")]
+        camera: String,
+        /// A rendered clip's truth.json, or one made by hand.
+        #[arg(long, value_name = "FILE")]
+        truth: PathBuf,
+        /// Analyse this part instead of the scene's region: whole, or X,Y,W,H in fractions of the frame.
+        #[arg(long, value_name = "PART")]
+        region: Option<String>,
+        /// Look at every so many frames.
+        #[arg(long, value_name = "N", default_value_t = 5)]
+        every: u64,
+        /// JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl SceneAction {
+    /// The camera it is about.
+    pub(crate) fn camera(&self) -> &str {
+        let (Self::Preview { camera, .. } | Self::Signals { camera, .. } | Self::Recall { camera, .. }) = self;
+        camera
+    }
 }
 
 /// `user`.
@@ -189,6 +265,15 @@ pub(crate) struct ScoreArgs {
     /// Fail (exit 1) when a rule's precision is below this, 0 to 1.
     #[arg(long, value_name = "P")]
     pub min_precision: Option<f64>,
+    /// Fail (exit 1) when less is reached than this file's `[replay]` says (`fixtures/*/floor.toml`).
+    #[arg(long, value_name = "FILE")]
+    pub floor: Option<PathBuf>,
+    /// The clip the events are of, for pictures; with --replay that one.
+    #[arg(long, value_name = "FILE")]
+    pub video: Option<PathBuf>,
+    /// Write a picture of everything missed or made up, and an index.html, into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub misses: Option<PathBuf>,
     /// One JSON object instead of tables.
     #[arg(long)]
     pub json: bool,
@@ -196,15 +281,45 @@ pub(crate) struct ScoreArgs {
 
 /// `bench`.
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub of: Option<BenchOf>,
     #[command(flatten)]
     pub config: ConfigArg,
     /// The clip to work on.
-    #[arg(long, value_name = "FILE", default_value = "fixtures/junction/main.mp4")]
+    #[arg(long, value_name = "FILE", default_value = "fixtures/junction_day/main.mp4")]
     pub clip: PathBuf,
     /// Rounds; figures are medians over them.
     #[arg(long, default_value_t = 3)]
     pub rounds: u32,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What else can be measured.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum BenchOf {
+    /// How many of a rendered clip's road users the vehicle detector finds, by class and height.
+    DetectorRecall(RecallArgs),
+}
+
+/// `bench detector-recall`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RecallArgs {
+    /// The rendered clip's truth.json.
+    #[arg(long, value_name = "FILE")]
+    pub truth: PathBuf,
+    /// The clip, main or sub.
+    #[arg(long, value_name = "FILE")]
+    pub video: PathBuf,
+    /// Boxes below this score do not count, 0 to 1.
+    #[arg(long, value_name = "S", default_value_t = 0.35)]
+    pub score: f32,
+    /// Every how many frames one is looked at.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub every: u32,
     /// One JSON object instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -220,15 +335,15 @@ pub(crate) struct DemoArgs {
     /// better given in the environment, where other users of the machine do not see it.
     #[arg(long, value_name = "RTSP_URL", env = "CAMERA", value_delimiter = ' ', hide_env_values = true)]
     pub camera: Vec<String>,
-    /// Stream this clip instead of the built-in one.
+    /// Stream this clip instead of the built-in ones.
     #[arg(long, value_name = "FILE")]
     pub clip: Option<PathBuf>,
     /// A camera file whose scene applies to the clip or camera.
     #[arg(long, value_name = "FILE")]
     pub scene: Option<PathBuf>,
-    /// Simulated cameras.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub cameras: u16,
+    /// Simulated cameras: of each built-in scene at least so many (2), or of your clip (4).
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub cameras: Option<u16>,
     /// Address of the pages.
     #[arg(long, default_value = "127.0.0.1:8420")]
     pub listen: std::net::SocketAddr,

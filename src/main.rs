@@ -73,6 +73,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Verify { path, key, json } => command::verify::run(&path, key.as_deref(), json),
         Command::Models { config, action } => command::models::run(&config.dir, action),
         Command::User { config, action } => command::user::run(&config.dir, action),
+        Command::Scene { config, action } => command::scene::run(&config.dir, &action),
         Command::Score(args) => command::score::run(&args),
         Command::Bench(args) => command::bench::run(&args),
         Command::Demo(args) => demo::run(&args),
@@ -82,7 +83,10 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
 
 /// Logs go to standard error, so that `--json` on standard output stays clean. `STOPLINE_LOG` sets the filter.
 fn start_logging(command: &Command) {
-    let quiet = matches!(command, Command::Demo(_) | Command::Replay(_) | Command::Score(_) | Command::Bench(_));
+    let quiet = matches!(
+        command,
+        Command::Scene { .. } | Command::Demo(_) | Command::Replay(_) | Command::Score(_) | Command::Bench(_)
+    );
     let default = if quiet { "warn" } else { "info" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("STOPLINE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));

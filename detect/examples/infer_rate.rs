@@ -110,6 +110,7 @@ fn frame(path: Option<&str>, input: SizePx) -> Result<Frame, Failure> {
         source,
         image: BgrImage { size, data },
         crops: Vec::new(),
+        part: None,
         received: None,
     })
 }

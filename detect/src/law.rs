@@ -2,15 +2,18 @@
 //!
 //! Form: a CSV file in UTF-8 with a header line (RFC 4180). Columns: `code`, `name_vi`, `name_en`, `vehicle` (the
 //! law's group: car, motorcycle, bicycle, special_machine, person), `article`, `fine_min`, `fine_max` (VND, empty: a
-//! warning), `points`, `rule` (empty: no rule of the engine), `excess_kmh` (`[10;20]`: brackets include the bound,
+//! warning), `points`, `rule` (rules of the engine that it prices, apart by
+//! spaces, each with `/` and which act of it where the law tells several apart, e.g. `forbidden_turn/left`; empty: none),
+//! `excess_kmh` (`[10;20]`: brackets include the bound,
 //! parentheses do not; `inf` has no end), `valid_from`, `valid_to` (first and last day in Vietnam, empty: open),
 //! `notes`, `confidence`.
 
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
-use jiff::tz::{Offset, TimeZone};
 use stopline_types::{LegalRef, RuleKind, UtcUs, VehicleClass};
+
+use crate::local_time::in_vietnam;
 
 /// What is wrong with a catalogue.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +97,8 @@ struct Row {
     line: u64,
     vehicle: String,
     rule: RuleKind,
+    /// Holds for this act of the rule only.
+    variant: Option<String>,
     band: Option<Band>,
     from: Option<Date>,
     to: Option<Date>,
@@ -108,8 +113,22 @@ impl Row {
             (Some(a), Some(b)) => a.meets(b),
             _ => true,
         };
-        self.vehicle == other.vehicle && self.rule == other.rule && days && bands
+        let variants = self.variant.as_ref().zip(other.variant.as_ref()).is_none_or(|(a, b)| a == b);
+        self.vehicle == other.vehicle && self.rule == other.rule && variants && days && bands
     }
+}
+
+/// What is looked up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Act {
+    /// The rule that matched.
+    pub rule: RuleKind,
+    /// Which act of it, where the law tells several apart.
+    pub variant: Option<&'static str>,
+    /// What the vehicle is.
+    pub class: VehicleClass,
+    /// For speed.
+    pub excess_kmh: Option<f64>,
 }
 
 /// The rows that belong to rules of the engine.
@@ -155,34 +174,37 @@ impl Catalogue {
         let mut rows: Vec<Row> = Vec::new();
         for record in reader.records() {
             let record = record.map_err(form)?;
-            let Some(row) = columns.row(path, &record)? else { continue };
-            if let Some(other) = rows.iter().find(|other| other.meets(&row)) {
-                return Err(LawError::Value {
-                    path: path.to_owned(),
-                    line: row.line,
-                    column: "rule",
-                    reason: format!(
-                        "{} and {} (line {}) would both hold for one act",
-                        row.legal.code, other.legal.code, other.line
-                    ),
-                });
+            for row in columns.rows(path, &record)? {
+                if let Some(other) = rows.iter().find(|other| other.meets(&row)) {
+                    return Err(LawError::Value {
+                        path: path.to_owned(),
+                        line: row.line,
+                        column: "rule",
+                        reason: format!(
+                            "{} and {} (line {}) would both hold for one act",
+                            row.legal.code, other.legal.code, other.line
+                        ),
+                    });
+                }
+                rows.push(row);
             }
-            rows.push(row);
         }
         Ok(Self { rows })
     }
 
-    /// The row that holds for an act of `class` at `utc`; `excess_kmh` for speed. `None`: none does.
+    /// The row that holds for an act at `utc`. `None`: none does. An average speed is priced as a speed.
     #[must_use]
-    pub fn find(&self, rule: RuleKind, class: VehicleClass, excess_kmh: Option<f64>, utc: UtcUs) -> Option<&LegalRef> {
-        let vehicle = group_of(class);
-        let day = day_in_vietnam(utc);
+    pub fn find(&self, act: Act, utc: UtcUs) -> Option<&LegalRef> {
+        let vehicle = group_of(act.class);
+        let day = in_vietnam(utc).date();
+        let rule = if act.rule == RuleKind::SectionSpeed { RuleKind::Speed } else { act.rule };
         let holds = |row: &&Row| {
             row.rule == rule
                 && row.vehicle == vehicle
+                && row.variant.as_deref().is_none_or(|variant| act.variant == Some(variant))
                 && row.from.is_none_or(|from| from <= day)
                 && row.to.is_none_or(|to| day <= to)
-                && row.band.is_none_or(|band| excess_kmh.is_some_and(|excess| band.holds(excess)))
+                && row.band.is_none_or(|band| act.excess_kmh.is_some_and(|excess| band.holds(excess)))
         };
         self.rows.iter().find(holds).map(|row| &row.legal)
     }
@@ -210,11 +232,6 @@ fn group_of(class: VehicleClass) -> &'static str {
     }
 }
 
-/// Laws hold by the day in Vietnam, UTC+7 without daylight saving.
-fn day_in_vietnam(utc: UtcUs) -> Date {
-    utc.timestamp().to_zoned(TimeZone::fixed(Offset::constant(7))).date()
-}
-
 type Column = (&'static str, usize);
 
 struct Columns {
@@ -233,8 +250,8 @@ struct Columns {
 }
 
 impl Columns {
-    /// A row; `None` if it belongs to no rule. Values are checked all the same.
-    fn row(&self, path: &Path, record: &csv::StringRecord) -> Result<Option<Row>, LawError> {
+    /// A row for each rule it belongs to. Values are checked all the same.
+    fn rows(&self, path: &Path, record: &csv::StringRecord) -> Result<Vec<Row>, LawError> {
         let line = record.position().map_or(0, csv::Position::line);
         let text = |column: Column| record.get(column.1).unwrap_or_default().trim();
         let fail = |column: Column, expected: &str| LawError::Value {
@@ -275,21 +292,26 @@ impl Columns {
         if from.zip(to).is_some_and(|(from, to)| to < from) {
             return Err(fail(self.valid_to, "no day before valid_from"));
         }
-        let rule = match text(self.rule) {
-            "" => None,
-            word => Some(RuleKind::parse(word).ok_or_else(|| {
+        let rule_of = |word: &str| {
+            let (rule, variant) = word.split_once('/').map_or((word, None), |(rule, variant)| (rule, Some(variant)));
+            RuleKind::parse(rule).map(|rule| (rule, variant.map(str::to_owned))).ok_or_else(|| {
                 let known: Vec<_> = RuleKind::ALL.iter().map(|rule| rule.as_str()).collect();
                 fail(self.rule, &format!("one of {}", known.join(", ")))
-            })?),
+            })
         };
+        let rules = text(self.rule).split_whitespace().map(rule_of).collect::<Result<Vec<_>, _>>()?;
         let band = match text(self.excess_kmh) {
             "" => None,
             text => Some(Band::parse(text).ok_or_else(|| fail(self.excess_kmh, "a range like [10;20] or (35;inf)"))?),
         };
-        if band.is_some() != (rule == Some(RuleKind::Speed)) {
+        if band.is_some() != rules.iter().any(|(rule, _)| *rule == RuleKind::Speed) {
             return Err(fail(self.excess_kmh, "a range for rule speed, nothing for others"));
         }
-        Ok(rule.map(|rule| Row { line, vehicle, rule, band, from, to, legal }))
+        let row = |(rule, variant)| {
+            let (vehicle, legal) = (vehicle.clone(), legal.clone());
+            Row { line, vehicle, rule, variant, band, from, to, legal }
+        };
+        Ok(rules.into_iter().map(row).collect())
     }
 }
 
@@ -310,7 +332,8 @@ mod tests {
     fn the_shipped_catalogue_answers_by_class_band_and_day() {
         let law = shipped();
         let now = at("2026-11-21T07:30:00Z");
-        let code = |rule, class, excess, utc| law.find(rule, class, excess, utc).map(|l| l.code.as_str());
+        let act = |rule, class, excess_kmh| Act { rule, variant: None, class, excess_kmh };
+        let code = |rule, class, excess, utc| law.find(act(rule, class, excess), utc).map(|l| l.code.as_str());
         use RuleKind::{NoStopping, RedLight, Speed, StopLine, WrongLane, WrongWay};
         use VehicleClass::{Bicycle, Bus, Car, Motorcycle, Pedestrian};
         assert_eq!(code(RedLight, Motorcycle, None, now), Some("MOTO_RED_LIGHT"));
@@ -338,8 +361,41 @@ mod tests {
         // In force from 2025-01-01 in Vietnam, seven hours before UTC's.
         assert_eq!(code(RedLight, Car, None, at("2024-12-31T16:59:59Z")), None);
         assert_eq!(code(RedLight, Car, None, at("2024-12-31T17:00:00Z")), Some("CAR_RED_LIGHT"));
-        let legal = law.find(RedLight, Car, None, now).expect("a row");
+        let legal = law.find(act(RedLight, Car, None), now).expect("a row");
         assert_eq!((legal.fine_min_vnd, legal.fine_max_vnd, legal.points), (18_000_000, 20_000_000, 4));
+    }
+
+    #[test]
+    fn every_rule_has_its_rows() {
+        let law = shipped();
+        let now = at("2026-11-21T07:30:00Z");
+        let code = |rule: RuleKind, variant, class| {
+            let excess_kmh = (rule == RuleKind::SectionSpeed).then_some(12.0);
+            law.find(Act { rule, variant, class, excess_kmh }, now).map(|l| l.code.as_str())
+        };
+        use VehicleClass::{Car, Motorcycle};
+        for (rule, variant, car, motorcycle) in [
+            (RuleKind::SolidLine, None, Some("CAR_MARKING"), Some("MOTO_MARKING")),
+            (RuleKind::ForbiddenTurn, Some("left"), Some("CAR_LEFT_FORBIDDEN"), Some("MOTO_TURN")),
+            (RuleKind::ForbiddenTurn, Some("right"), Some("CAR_RIGHT_FORBIDDEN"), Some("MOTO_TURN")),
+            (RuleKind::UTurn, Some("u_turn"), Some("CAR_UTURN_SIGN"), Some("MOTO_UTURN")),
+            (RuleKind::NoEntry, None, Some("CAR_NO_ENTRY"), Some("MOTO_NO_ENTRY")),
+            (RuleKind::NoParking, None, Some("CAR_PARK_SIGN"), Some("MOTO_PARK_SIGN")),
+            (RuleKind::EmergencyLane, None, Some("CAR_EXPY_SHOULDER"), Some("MOTO_EXPY")),
+            (RuleKind::Pavement, None, Some("CAR_SIDEWALK"), Some("MOTO_SIDEWALK")),
+            (RuleKind::SectionSpeed, None, Some("CAR_SPEED_10_20"), Some("MOTO_SPEED_10_20")),
+            (RuleKind::OverRiders, Some("3"), None, Some("MOTO_CARRY_2")),
+            (RuleKind::OverRiders, Some("4"), None, Some("MOTO_CARRY_3")),
+            (RuleKind::NoHelmet, Some("rider"), None, Some("MOTO_HELMET_RIDER")),
+            (RuleKind::NoHelmet, Some("passenger"), None, Some("MOTO_HELMET_PASSENGER")),
+        ] {
+            assert_eq!(
+                (code(rule, variant, Car), code(rule, variant, Motorcycle)),
+                (car, motorcycle),
+                "{rule} {variant:?}"
+            );
+        }
+        assert_eq!(code(RuleKind::ForbiddenTurn, None, Car), None, "which turn is not known");
     }
 
     #[test]

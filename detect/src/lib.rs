@@ -11,6 +11,7 @@
 pub mod analyze;
 pub mod inference;
 pub mod law;
+mod local_time;
 pub mod models;
 pub mod rules;
 pub mod scene;

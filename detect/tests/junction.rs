@@ -1,8 +1,9 @@
-//! The analyzer over the rendered junction, from detections to events, against the exact truth.
+//! The analyzer over a rendered junction, from detections to events, against the exact truth.
 //!
-//! `data/junction_sub.jsonl` holds what NanoDet-g int8 480×640 (scores of 0.2 and more, NMS at 0.5) found in
-//! fixtures/junction/sub.mp4, a line a frame; the signal head is drawn by the truth's phases. So this needs no decoder,
-//! no model and no ONNX Runtime, and a change of rules or tracker shows at once.
+//! `data/junction_sub.jsonl` holds what NanoDet-g int8 480×640 (scores of 0.2 and more, NMS at 0.5) found in a first
+//! rendered clip of 15 s (25 vehicles; the clip itself is no longer kept), a line a frame; `data/junction.toml` is its
+//! camera file, and the signal head is drawn by the truth's phases. So this needs no decoder, no model and no ONNX
+//! Runtime, and a change of rules or tracker shows at once.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,10 +23,8 @@ struct Line {
     dets: Vec<(VehicleClass, f32, f32, f32, f32, f32)>,
 }
 
-#[derive(Deserialize)]
-struct Truth {
-    phases: Vec<(f64, String)>,
-}
+/// When the signal changed, seconds.
+const PHASES: [(f64, &str); 3] = [(0.0, "yellow"), (1.2, "red"), (9.0, "green")];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -73,31 +72,30 @@ fn frame(t_s: f64, seq: u64, size: SizePx, crops: Vec<Crop>) -> Frame {
         source: size,
         image: BgrImage { size: SizePx { w: 1, h: 1 }, data: vec![0; 3] },
         crops,
+        part: None,
         received: None,
     }
 }
 
 fn analyzer() -> Analyzer {
-    let scene = scene_of("config/examples/junction/cameras/junction.toml");
+    let scene = scene_of("detect/tests/data/junction.toml");
     let camera = CameraId::new("junction").expect("plain");
     Analyzer::new(camera, Some(Arc::new(scene)), Arc::new(catalogue()), "nanodet-g@test".to_owned())
 }
 
 fn run(every: usize, size: SizePx) -> Vec<Event> {
-    let truth = std::fs::read_to_string(root().join("fixtures/junction/truth.json")).expect("truth");
-    let truth: Truth = serde_json::from_str(&truth).expect("truth");
     let lines = include_str!("data/junction_sub.jsonl");
     let mut analyzer = analyzer();
     let mut events = Vec::new();
     for (seq, line) in lines.lines().enumerate().step_by(every) {
         let line: Line = serde_json::from_str(line).expect("a line");
-        let phase = truth.phases.iter().rev().find(|p| p.0 <= line.t).expect("a phase");
+        let phase = PHASES.iter().rev().find(|p| p.0 <= line.t).expect("a phase");
         let found = line.dets.iter().map(|(class, score, x, y, w, h)| Detection {
             class: *class,
             score: *score,
             bbox: [*x, *y, *w, *h].into(),
         });
-        let frame = frame(line.t, seq as u64, size, vec![head(&phase.1)]);
+        let frame = frame(line.t, seq as u64, size, vec![head(phase.1)]);
         events.extend(analyzer.observe(&frame, found.collect()));
     }
     events.extend(analyzer.finish());
@@ -209,7 +207,7 @@ fn a_thing_that_stands_still_is_no_passage_and_a_new_session_starts_afresh() {
 
 #[test]
 fn shipped_scenes_resolve() {
-    for file in ["config/examples/junction/cameras/junction.toml", "config/examples/hanoi/cameras/lythuongkiet.toml"] {
+    for file in ["detect/tests/data/junction.toml", "config/examples/hanoi/cameras/lythuongkiet.toml"] {
         let scene = scene_of(file);
         assert_eq!(scene.crop_requests().len(), 1);
         assert!(scene.ground.is_some_and(|g| g.error_m < 0.05), "{file}");

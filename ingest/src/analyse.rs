@@ -113,19 +113,19 @@ mod tests {
     use super::*;
     use crate::{replay::FileCamera, ring::RingLimits};
 
-    /// The sample's packets, with a key frame every two seconds.
+    /// The first packets of a sample, with a key frame every two seconds.
     fn packets() -> Vec<Packet> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/junction/sub.mp4");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/junction_day/sub.mp4");
         let limits = RingLimits { seconds: 60.0, bytes: 64 << 20 };
         let camera = CameraId::new("file").unwrap();
         let mut file = FileCamera::open(&path, camera, None, plan(0.5), limits).unwrap();
-        while file.next().unwrap().is_some() {}
         let start = file.info().start.utc;
-        file.ring().cut(start, start.plus_s(60.0)).unwrap().packets().to_vec()
+        while !file.ring().covers(start.plus_s(15.0)) && file.next().unwrap().is_some() {}
+        file.ring().cut(start, start.plus_s(15.0)).unwrap().packets().to_vec()
     }
 
     fn plan(max_fps: f64) -> AnalysePlan {
-        AnalysePlan { fit: SizePx { w: 64, h: 64 }, max_fps, crops: Vec::new() }
+        AnalysePlan { fit: SizePx { w: 64, h: 64 }, max_fps, crops: Vec::new(), region: None }
     }
 
     fn send_all(queue: &PacketQueue, packets: impl IntoIterator<Item = Packet>) {
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_new_size_in_mid_stream_is_followed() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/junction/main.mp4");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/junction_day/main.mp4");
         let limits = RingLimits { seconds: 60.0, bytes: 64 << 20 };
         let mut file = FileCamera::open(&path, CameraId::new("file").unwrap(), None, plan(0.5), limits).unwrap();
         while file.info().frames_read < 10 && file.next().unwrap().is_some() {}
@@ -193,7 +193,7 @@ mod tests {
         thread.join().unwrap();
         let seen: Vec<SizePx> = frames.iter().collect();
         assert_eq!(seen.iter().filter(|s| s.w == 640).count(), 5);
-        assert_eq!(seen.iter().filter(|s| s.w == 1280).count(), 6);
+        assert_eq!(seen.iter().filter(|s| s.w == 1920).count(), 6);
         assert_eq!(counters.snapshot(Default::default()).frames_undecodable, 0);
     }
 

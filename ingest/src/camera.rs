@@ -94,6 +94,8 @@ impl Camera {
             name: self.name.clone(),
             state: report.state,
             reason: report.reason,
+            // Only the analysis knows.
+            rules_rest: None,
             since: report.since,
             last_frame: report.last_frame,
             analysed_fps: mailbox.analysed_fps,

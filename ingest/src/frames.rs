@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use stopline_types::{CameraId, CaptureTime, Crop, Frame, StreamRole};
+use stopline_types::{BgrImage, BoxPx, CameraId, CaptureTime, Crop, Frame, SizePx, StreamRole};
 
 use crate::{
     decode::{Converter, Decoder, Picture},
@@ -174,7 +174,7 @@ impl FrameMaker {
                 continue;
             }
             match self.frame(&picture) {
-                Ok((image, crops)) => emit(Frame {
+                Ok((image, part, crops)) => emit(Frame {
                     camera: self.camera.clone(),
                     role: self.role,
                     seq,
@@ -182,6 +182,7 @@ impl FrameMaker {
                     media_s,
                     source: picture.size(),
                     image,
+                    part,
                     crops,
                     received,
                 }),
@@ -190,9 +191,13 @@ impl FrameMaker {
         }
     }
 
-    fn frame(&mut self, picture: &Picture) -> Result<(stopline_types::BgrImage, Vec<Crop>), crate::decode::Fault> {
+    fn frame(&mut self, picture: &Picture) -> Result<(BgrImage, Option<BoxPx>, Vec<Crop>), crate::decode::Fault> {
         let size = picture.size();
-        let image = self.converter.scaled(picture, self.plan.fitted(size))?;
+        let part = self.plan.part(size);
+        let image = match part {
+            None => self.converter.scaled(picture, self.plan.fitted(size))?,
+            Some(part) => self.converter.part(picture, part, self.plan.fitted(SizePx { w: part.2, h: part.3 }))?,
+        };
         let mut crops = Vec::with_capacity(self.plan.crops.len());
         for (index, request) in self.plan.crops.iter().enumerate() {
             if let Some(part) = request.in_pixels(size) {
@@ -200,6 +205,7 @@ impl FrameMaker {
                 crops.push(Crop { index, x: part.0, y: part.1, image });
             }
         }
-        Ok((image, crops))
+        let part = part.map(|part| <[u32; 4]>::from(part).map(|px| px as f32).into());
+        Ok((image, part, crops))
     }
 }

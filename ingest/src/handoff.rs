@@ -281,6 +281,7 @@ mod tests {
             source: size,
             image: BgrImage { size, data: vec![0; 3] },
             crops: Vec::new(),
+            part: None,
             received: None,
         }
     }

@@ -41,6 +41,9 @@ impl CropRequest {
     }
 }
 
+/// A region that leaves out less than a twentieth of the frame is not worth a part.
+const WORTHWHILE: f64 = 0.95;
+
 /// How a stream is decoded for analysis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnalysePlan {
@@ -53,9 +56,29 @@ pub struct AnalysePlan {
     pub max_fps: f64,
     /// Parts wanted at full resolution.
     pub crops: Vec<CropRequest>,
+    /// The part of the picture to analyse; nothing outside it is scaled or looked at. It is grown to the shape of `fit`
+    /// as far as the frame allows: that costs nothing, for the detector's input has that shape. `None`: all of it.
+    pub region: Option<CropRequest>,
 }
 
 impl AnalysePlan {
+    /// The part of a stream's frame that is analysed: left, top, width, height in pixels, even. `None`: all of it, also
+    /// where the region would leave out next to nothing.
+    pub(crate) fn part(&self, source: SizePx) -> Option<(u32, u32, u32, u32)> {
+        let (x, y, w, h) = self.region?.in_pixels(source)?;
+        // What fills the input's shape around the region, kept inside the frame.
+        let shape = f64::from(self.fit.w) / f64::from(self.fit.h.max(1));
+        let grown = |from: u32, length: u32, wanted: f64, side: u32| {
+            let wider = (wanted as u32).clamp(length, side);
+            let first = from.saturating_sub((wider - length) / 2).min(side - wider) & !1;
+            (first, wider & !1)
+        };
+        let (x, w) = grown(x, w, f64::from(h) * shape, source.w);
+        let (y, h) = grown(y, h, f64::from(w) / shape, source.h);
+        let share = f64::from(w) * f64::from(h) / (f64::from(source.w) * f64::from(source.h));
+        (share < WORTHWHILE && w > 0 && h > 0).then_some((x, y, w, h))
+    }
+
     /// Size of the analysed picture of a stream.
     #[must_use]
     pub fn fitted(&self, source: SizePx) -> SizePx {
@@ -121,12 +144,30 @@ mod tests {
 
     #[test]
     fn pictures_fit_and_are_of_even_width() {
-        let plan = AnalysePlan { fit: SizePx { w: 640, h: 480 }, max_fps: 0.0, crops: Vec::new() };
+        let plan = AnalysePlan { fit: SizePx { w: 640, h: 480 }, max_fps: 0.0, crops: Vec::new(), region: None };
         let fitted = |w, h| (plan.fitted(SizePx { w, h }).w, plan.fitted(SizePx { w, h }).h);
         assert_eq!(fitted(1920, 1080), (640, 360));
         assert_eq!(fitted(352, 288), (586, 480));
         assert_eq!(fitted(480, 640), (360, 480));
         assert_eq!(fitted(1, 4000), (1, 480));
+    }
+
+    #[test]
+    fn a_region_fills_the_inputs_shape() {
+        let region = |x, y, w, h| Some(CropRequest { x, y, w, h });
+        let part = |region, w, h| {
+            AnalysePlan { fit: SizePx { w: 640, h: 480 }, max_fps: 0.0, crops: Vec::new(), region }
+                .part(SizePx { w, h })
+        };
+        assert_eq!(part(None, 1920, 1080), None);
+        // The lower middle: as high as the input's shape lets it be.
+        assert_eq!(part(region(0.25, 0.5, 0.5, 0.5), 1920, 1080), Some((480, 360, 960, 720)));
+        // Across the whole width there is no room to grow, and little is gained: all of it.
+        assert_eq!(part(region(0.0, 0.2, 1.0, 0.6), 1920, 1080), None);
+        assert_eq!(part(region(0.0, 0.0, 1.0, 1.0), 1920, 1080), None);
+        // Narrow and high: grown across, not over the edge.
+        assert_eq!(part(region(0.9, 0.0, 0.1, 1.0), 1920, 1080), Some((480, 0, 1440, 1080)));
+        assert_eq!(part(region(2.0, 0.0, 0.1, 1.0), 1920, 1080), None);
     }
 
     #[test]

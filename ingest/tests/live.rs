@@ -51,7 +51,7 @@ impl Server {
 
     fn start(port: u16, login: bool) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let clip = |name: &str| root.join("fixtures/junction").join(name).display().to_string();
+        let clip = |name: &str| root.join("fixtures/junction_day").join(name).display().to_string();
         let mut command = Command::new("/usr/bin/python3");
         command.arg(root.join("simulator/rtsp_cameras.py")).args([
             "--port",
@@ -114,6 +114,7 @@ fn start(streams: Streams, mailbox: Mailbox) -> Camera {
         fit: SizePx { w: 640, h: 480 },
         max_fps: 25.0,
         crops: vec![CropRequest { x: 0.5, y: 0.5, w: 0.1, h: 0.1 }],
+        region: None,
     };
     let limits = RingLimits { seconds: 10.0, bytes: 32 << 20 };
     Camera::start(gate(), "Gate".into(), streams, plan, mailbox, limits, &tokio::runtime::Handle::current()).unwrap()
@@ -182,7 +183,7 @@ async fn frames_evidence_and_reconnection() {
     let info = cut.write_mp4(&clip).unwrap();
     assert_eq!(info.codec, Codec::H264);
     let still = &cut.stills(&[at]).unwrap()[0];
-    assert_eq!(still.image.size, SizePx { w: 1280, h: 720 });
+    assert_eq!(still.image.size, SizePx { w: 1920, h: 1080 });
     assert!(still.time.since_s(at).abs() <= 0.08, "{still:?}");
     let args = ["-v", "error", "-show_entries", "frame=key_frame", "-of", "csv=p=0", clip.to_str().unwrap()];
     let decoded = Command::new("ffprobe").args(args).output().expect("ffprobe; run `make setup`");
@@ -257,7 +258,8 @@ async fn a_probe_tells_what_comes() {
     let server = Server::start(0, false);
     let json = serde_json::json!({"main": {"url": server.main}, "sub": {"url": server.sub}});
     let probes = probe(&gate(), &streams(json, None), PATIENCE).await;
-    for (role, size) in [(StreamRole::Main, SizePx { w: 1280, h: 720 }), (StreamRole::Sub, SizePx { w: 640, h: 360 })] {
+    for (role, size) in [(StreamRole::Main, SizePx { w: 1920, h: 1080 }), (StreamRole::Sub, SizePx { w: 640, h: 360 })]
+    {
         let probe = probes[&role].as_ref().unwrap();
         assert_eq!((probe.codec, probe.size, probe.gop), (Codec::H264, size, Some(25)), "{probe:?}");
         assert!((probe.fps.unwrap() - 12.5).abs() < 0.2, "{probe:?}");
@@ -310,7 +312,7 @@ async fn unusual_cameras_are_taken_or_refused_with_the_reason() {
         &clip,
         gate(),
         None,
-        AnalysePlan { fit: SizePx { w: 320, h: 240 }, max_fps: 0.0, crops: Vec::new() },
+        AnalysePlan { fit: SizePx { w: 320, h: 240 }, max_fps: 0.0, crops: Vec::new(), region: None },
         RingLimits { seconds: 1.0, bytes: 1 << 20 },
     )
     .unwrap();

@@ -67,6 +67,16 @@ def ground_points(world: World, camera: Camera):
     return out
 
 
+def _leads_to_a_line(road: dict, lane: dict, names: dict) -> bool:
+    """Whether a lane ends at a stop line of ours."""
+    for line in road.get("stop_line", []):
+        (x0, y), (x1, _) = line["points"]
+        ahead = line["direction"] == lane["direction"] and min(abs(y - lane["y"][0]), abs(y - lane["y"][1])) < 1.0
+        if line["signal"] in names and ahead and lane["x"][0] < x1 and lane["x"][1] > x0:
+            return True
+    return False
+
+
 def scene_toml(world: World, camera: Camera) -> str:
     road, rows = world.road, []
     rows += [f"# {world.config['title']}, camera {camera.name!r}: written by `python -m gen cameras {world.name}` from the road file.",
@@ -101,6 +111,21 @@ def scene_toml(world: World, camera: Camera) -> str:
         rows += ["", "[[scene.stop_lines]]", f'name = "{line["name"]}"', f"points = {_points(points)}",
                  f"direction = {_direction_px(camera, ((xa + xb) / 2, ya), line['direction'])}",
                  f'signal = "{names[line["signal"]]}"', f"beyond = {_points(beyond)}"]
+        if classes := road["rules"].get("right_on_red"):
+            rows.append(f'turns_on_red = [{{ turn = "right", classes = {classes} }}]'.replace("'", '"'))
+    for line in road.get("line", []):
+        points = _line_px(camera, *line["points"]) if len(line["points"]) == 2 else []
+        if line["style"] == "dashed" or not points or np.hypot(*np.subtract(points[1], points[0])) < 20:
+            continue
+        rows += ["", "[[scene.solid_lines]]", f'name = "{line["name"]}"', f"points = {_points(points)}"]
+        if "crossing_allowed" in line:
+            rows.append(f"crossing_allowed = {line['crossing_allowed']}".replace("'", '"'))
+    approach = [lane["name"] for lane in road.get("lane", [])
+                if f'name = "{lane["name"]}"' in rows and _leads_to_a_line(road, lane, names)]
+    for side in road["rules"].get("forbidden_turns", []):
+        if approach:
+            rows += ["", "[[scene.turns]]", f'name = "no {side} turn"', f'turn = "{side}"',
+                     f"from = {approach}".replace("'", '"')]
     for zone in road.get("zone", []):
         polygon = _area_px(camera, zone)
         if len(polygon) >= 3:

@@ -13,7 +13,12 @@ use stopline_ingest::{AnalysePlan, RingLimits, replay::FileCamera};
 use stopline_types::{CameraId, Frame};
 
 use super::{say, say_json};
-use crate::{Outcome, cli::BenchArgs, config::EngineConfig, engine::detection};
+use crate::{
+    Outcome,
+    cli::{BenchArgs, BenchOf},
+    config::EngineConfig,
+    engine::detection,
+};
 
 /// Frames that the inference rounds look at.
 const FRAMES: usize = 60;
@@ -54,6 +59,9 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Outcome> {
         Ok(config) => config.engine,
         Err(_) => EngineConfig::load(&std::env::temp_dir())?,
     };
+    if let Some(BenchOf::DetectorRecall(recall)) = &args.of {
+        return super::detector_recall::run(recall, &config);
+    }
     let mut detector = detection::detectors(&config, 1)?.pop().context("no detector")?;
     let mut rounds = Rounds::default();
     for _ in 0..args.rounds.max(1) {
@@ -102,7 +110,7 @@ fn rate(work: impl FnOnce() -> anyhow::Result<usize>) -> anyhow::Result<f64> {
 
 fn decode(args: &BenchArgs, detector: &Detector, kept: &mut Vec<Frame>) -> anyhow::Result<usize> {
     // No limit on the rate: every frame of the clip is scaled.
-    let plan = AnalysePlan { fit: detector.input(), max_fps: 1000.0, crops: Vec::new() };
+    let plan = AnalysePlan { fit: detector.input(), max_fps: 1000.0, crops: Vec::new(), region: None };
     let limits = RingLimits { seconds: 20.0, bytes: 64 << 20 };
     let mut file = FileCamera::open(&args.clip, CameraId::new("bench")?, None, plan, limits)?;
     let mut frames = 0;
@@ -126,7 +134,7 @@ fn detect(detector: &mut Detector, frames: &[Frame], mut then: Option<&mut Analy
 }
 
 fn analyzer(detector: &Detector) -> anyhow::Result<Analyzer> {
-    let text = include_str!("../../config/examples/junction/cameras/junction.toml");
+    let text = include_str!("../../config/examples/junction_day/cameras/junction_day.toml");
     let file: crate::config::CameraFile = toml::from_str(text).context("the junction's camera file")?;
     let scene = Scene::resolve(&file.scene.context("the junction has no scene")?);
     let scene = scene.map_err(|faults| anyhow::anyhow!("the junction's scene: {faults:?}"))?;

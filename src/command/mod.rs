@@ -3,10 +3,12 @@
 pub(crate) mod bench;
 pub(crate) mod chdb;
 pub(crate) mod check;
+mod detector_recall;
 pub(crate) mod migrate;
 pub(crate) mod models;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod scene;
 pub(crate) mod score;
 pub(crate) mod sink;
 pub(crate) mod user;

@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use stopline_detect::{analyze::Analyzer, inference::Detector};
+use stopline_detect::{
+    analyze::{Analyzer, recording},
+    inference::Detector,
+};
 use stopline_ingest::replay::FileCamera;
 use stopline_store::evidence::{Signer, Writer};
 use stopline_types::{CameraId, Event, Frame, Violation};
@@ -66,6 +69,7 @@ pub(crate) fn replay(
     let mut source = FileCamera::open(file, camera.id.clone(), args.start, plan, config.engine.ring.limits())?;
     let mut analyzer = Analyzer::new(camera.id.clone(), scene, detection::law()?, model);
     let mut proofs = Proofs::new(args, camera, config)?;
+    let mut record = open_record(args.record.as_deref())?;
 
     let began = Instant::now();
     let mut progress = Progress::new(source.info().duration_s);
@@ -86,6 +90,9 @@ pub(crate) fn replay(
         for (frame, detections) in detect_side_by_side(&mut detectors, &group)? {
             frames += 1;
             media_s = frame.media_s;
+            if let Some(record) = &mut record {
+                writeln!(record, "{}", recording::to_line(frame, &detections))?;
+            }
             let mut found = analyzer.observe(frame, detections);
             proofs.take(&mut found, &source);
             events.append(&mut found);
@@ -99,10 +106,18 @@ pub(crate) fn replay(
     proofs.take(&mut found, &source);
     events.append(&mut found);
     events.append(&mut proofs.finish(&source));
+    if let Some(record) = &mut record {
+        record.flush()?;
+    }
     progress.end();
     events.sort_by(|a, b| a.utc().cmp(&b.utc()).then_with(|| a.id().cmp(&b.id())));
     let wall_s = began.elapsed().as_secs_f64();
     Ok(Replayed { events, frames, media_s, wall_s, broken })
+}
+
+fn open_record(path: Option<&Path>) -> anyhow::Result<Option<std::io::BufWriter<std::fs::File>>> {
+    let open = |path: &Path| std::fs::File::create(path).with_context(|| format!("{}", path.display()));
+    Ok(path.map(open).transpose()?.map(std::io::BufWriter::new))
 }
 
 /// Each detector takes one frame of the group, at the same time; results come back in the frames' order.

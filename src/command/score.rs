@@ -3,14 +3,14 @@
 use std::{io::Read as _, path::Path};
 
 use anyhow::Context as _;
-use stopline_types::{CameraId, Event, Violation};
+use stopline_types::{CameraId, Event};
 
 use super::{say, say_json};
 use crate::{
     Outcome, WrongUse,
     cli::{ReplayArgs, ScoreArgs},
     config::Config,
-    score::{self, Truth},
+    score::{self, Floor, Floors, Misses, Truth},
 };
 
 pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<Outcome> {
@@ -28,6 +28,7 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<Outcome> {
                 json: true,
                 evidence: None,
                 stills: None,
+                record: None,
             };
             let replayed = super::replay::replay(&config, config.camera(&id)?, clip, &replay)?;
             if let Some(reason) = replayed.broken {
@@ -37,25 +38,28 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<Outcome> {
         }
         _ => return Err(WrongUse("give --events FILE, or --replay FILE with --camera ID".into()).into()),
     };
-    let violations: Vec<&Violation> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Violation(violation) => Some(violation.as_ref()),
-            _ => None,
-        })
-        .collect();
-    let score = score::judge(&truth, &violations);
+    let score = score::judge(&truth, &events);
     if args.json {
         say_json(&score)?;
     } else {
         say(score::render(&score))?;
     }
-    let enough = |figure: f64, floor: Option<f64>| floor.is_none_or(|floor| figure >= floor);
-    let good = score
-        .rules
-        .iter()
-        .all(|(_, s)| enough(s.recall(), args.min_recall) && enough(s.precision(), args.min_precision));
-    Ok(Outcome::of(good))
+    if let Some(dir) = &args.misses {
+        let video = args.video.as_ref().or(args.replay.as_ref());
+        let video = video.ok_or_else(|| WrongUse("--misses wants --video FILE, the clip the events are of".into()))?;
+        let written = Misses::of(&truth, &score).write(video, dir)?;
+        if !args.json {
+            say(format!("{written} pictures: {}", dir.join("index.html").display()))?;
+        }
+    }
+    let mut faults = Floor::of_every_rule(args.min_recall, args.min_precision).faults(&score);
+    if let Some(floor) = &args.floor {
+        faults.extend(Floors::load(floor)?.replay.faults(&score));
+    }
+    for fault in &faults {
+        tracing::error!("below the floor: {fault}");
+    }
+    Ok(Outcome::of(faults.is_empty()))
 }
 
 fn read_events(path: &Path) -> anyhow::Result<Vec<Event>> {

@@ -1,12 +1,16 @@
 //! Camera files: `cameras/*.toml`, one a camera.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use stopline_detect::scene::{Scene, SceneConfig};
 use stopline_ingest::config::{CredentialsConfig, Streams, StreamsConfig};
 use stopline_store::evidence::Device;
 use stopline_types::CameraId;
+use url::Url;
 
 use super::Fault;
 
@@ -29,6 +33,74 @@ pub(crate) struct CameraFile {
     pub credentials: Option<CredentialsConfig>,
     /// What it sees. Without a scene there are passages, and no violations.
     pub scene: Option<SceneConfig>,
+    /// The signal controller of its junction, if one can be asked.
+    pub controller: Option<ControllerRaw>,
+}
+
+/// `[controller]`: see `engine/controller.rs` for what it must answer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ControllerRaw {
+    /// `http://` address that is asked.
+    url: String,
+    /// How often, seconds.
+    #[serde(default = "usual_every_s")]
+    every_s: f64,
+    /// Error of its times, milliseconds.
+    #[serde(default = "usual_error_ms")]
+    error_ms: f64,
+    /// Heads of the scene and what the controller calls them; absent: it uses the scene's names.
+    #[serde(default)]
+    heads: BTreeMap<String, String>,
+}
+
+fn usual_every_s() -> f64 {
+    0.5
+}
+
+fn usual_error_ms() -> f64 {
+    200.0
+}
+
+/// `[controller]` resolved.
+#[derive(Debug, Clone)]
+pub(crate) struct ControllerConfig {
+    pub url: Url,
+    pub every_s: f64,
+    pub error_ms: f64,
+    /// By the scene's names.
+    pub heads: BTreeMap<String, String>,
+}
+
+impl ControllerRaw {
+    fn resolve(self, scene: Option<&SceneConfig>, file: &Path, faults: &mut Vec<Fault>) -> Option<ControllerConfig> {
+        let before = faults.len();
+        let mut fail = |key: &str, reason: String| faults.push(Fault::new(file, format!("controller.{key}"), reason));
+        let url = Url::parse(&self.url).ok();
+        match &url {
+            // Never shown: a password may stand in it.
+            None => fail("url", "expected an http:// address".into()),
+            Some(url) if url.scheme() != "http" => {
+                fail("url", format!("expected an http:// address, found {}://", url.scheme()));
+            }
+            Some(url) if !url.username().is_empty() || url.password().is_some() => {
+                fail("url", "expected an address without user and password".into());
+            }
+            Some(_) => {}
+        }
+        if !(0.1..=2.0).contains(&self.every_s) {
+            fail("every_s", format!("expected 0.1 to 2 seconds, found {}", self.every_s));
+        }
+        if !(0.0..=10_000.0).contains(&self.error_ms) {
+            fail("error_ms", format!("expected 0 to 10000 milliseconds, found {}", self.error_ms));
+        }
+        let known: Vec<&str> = scene.iter().flat_map(|s| &s.signals).map(|s| s.name.as_str()).collect();
+        for head in self.heads.keys().filter(|head| !known.contains(&head.as_str())) {
+            fail("heads", format!("no signal named {head:?} in the scene; known: {}", known.join(", ")));
+        }
+        let Self { every_s, error_ms, heads, .. } = self;
+        (faults.len() == before).then_some(ControllerConfig { url: url?, every_s, error_ms, heads })
+    }
 }
 
 /// A camera file resolved.
@@ -41,6 +113,7 @@ pub(crate) struct CameraConfig {
     pub device: Option<Device>,
     pub streams: Streams,
     pub scene: Option<std::sync::Arc<Scene>>,
+    pub controller: Option<ControllerConfig>,
 }
 
 /// Reads every `*.toml` of `dir` in order of name; a missing folder holds none.
@@ -92,6 +165,7 @@ fn resolve(raw: CameraFile, file: &Path) -> Result<CameraConfig, Vec<Fault>> {
             None
         }
     };
+    let controller = raw.controller.and_then(|c| c.resolve(raw.scene.as_ref(), file, &mut faults));
     match (id, streams) {
         (Some(id), Some(streams)) if faults.is_empty() => Ok(CameraConfig {
             file: file.to_owned(),
@@ -101,6 +175,7 @@ fn resolve(raw: CameraFile, file: &Path) -> Result<CameraConfig, Vec<Fault>> {
             device: raw.device,
             streams,
             scene,
+            controller,
         }),
         _ => Err(faults),
     }

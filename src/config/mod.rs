@@ -10,7 +10,7 @@ mod kafka;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use camera::{CameraConfig, CameraFile};
+pub(crate) use camera::{CameraConfig, CameraFile, ControllerConfig};
 pub(crate) use engine::{EngineConfig, EvidenceConfig, StoreConfig};
 pub(crate) use fault::{Fault, Faults};
 

@@ -1,4 +1,4 @@
-//! What the demo shows: the built-in clip, a clip of the user's, or the user's cameras.
+//! What the demo shows: the built-in clips, a clip of the user's, or the user's cameras.
 
 use std::{
     fs,
@@ -7,30 +7,59 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{clip::streamable, simulator::Simulator};
-use crate::{WrongUse, cli::DemoArgs, score::Truth};
+use super::{
+    clip::streamable,
+    fixtures,
+    simulator::{Clips, Simulator},
+};
+use crate::{
+    WrongUse,
+    cli::DemoArgs,
+    score::{Floor, Truth},
+};
 
 const SIMULATED_USER: &str = "stopline";
+/// Simulated cameras of each built-in scene, at least, and of a clip of the user's.
+const CAMERAS_EACH: u16 = 2;
+const CAMERAS_OF_A_CLIP: u16 = 4;
 
 /// What is shown.
 pub(super) struct Input {
     /// One line for people: what it is and where it comes from.
     pub says: String,
-    /// What really happens in it, if known.
-    pub truth: Option<Truth>,
-    /// True when the clip is known to hold passages and violations, so that their absence is a failure.
+    /// The clips whose truth is known.
+    pub known: Vec<Known>,
+    /// True when the clips are known to hold passages and violations, so that their absence is a failure.
     pub must_find: bool,
+    cameras: Vec<Shown>,
+}
+
+/// A clip whose truth is known.
+pub(super) struct Known {
+    pub name: String,
+    pub truth: Truth,
+    pub floor: Floor,
+    /// Ids of the cameras that show it.
+    pub cameras: Vec<String>,
+}
+
+/// One camera.
+struct Shown {
+    id: String,
     source: Source,
+    /// The camera file whose scene applies.
     scene: Option<PathBuf>,
+    /// Told after its name where several show the same.
+    number: Option<usize>,
 }
 
 enum Source {
     Clip { main: PathBuf, sub: Option<PathBuf> },
-    Cameras(Vec<String>),
+    Camera(String),
 }
 
 /// `clip.toml` of an example: the clip its scene was drawn for.
@@ -47,47 +76,79 @@ struct KnownClip {
 
 impl Input {
     pub(super) fn choose(args: &DemoArgs) -> anyhow::Result<Self> {
-        let examples = args.repository.join("config/examples");
-        let cameras: Vec<String> = args.camera.iter().filter(|url| !url.is_empty()).cloned().collect();
-        if !cameras.is_empty() {
-            let says = format!("{} camera(s) of yours", cameras.len());
-            let (source, scene) = (Source::Cameras(cameras), args.scene.clone());
-            return Ok(Self { says, truth: None, must_find: false, source, scene });
+        let urls: Vec<String> = args.camera.iter().filter(|url| !url.is_empty()).cloned().collect();
+        match &args.clip {
+            _ if !urls.is_empty() => Ok(Self::of_cameras(args, urls)),
+            Some(clip) if !clip.is_file() => Err(WrongUse(format!("{}: no such clip", clip.display())).into()),
+            Some(clip) => Self::of_clip(args, clip),
+            None => Self::built_in(args),
         }
-        let Some(clip) = &args.clip else {
-            let fixture = args.repository.join("fixtures/junction");
-            let (main, sub) = (fixture.join("main.mp4"), fixture.join("sub.mp4"));
-            if !main.is_file() {
-                bail!("{} is missing; run the demo in the checkout or give --repository", main.display());
-            }
-            let scene = args.scene.clone().unwrap_or(examples.join("junction/cameras/junction.toml"));
-            return Ok(Self {
-                says: "a Vietnamese junction rendered by this project's own script, 15 s in a loop, with exact truth \
-                       (fixtures/junction); no real person or vehicle is in it"
-                    .to_owned(),
-                truth: Some(Truth::load(&fixture.join("truth.json"))?),
-                must_find: true,
-                source: Source::Clip { main, sub: Some(sub) },
-                scene: Some(scene),
-            });
-        };
-        if !clip.is_file() {
-            return Err(WrongUse(format!("{}: no such clip", clip.display())).into());
-        }
-        let known = known_clip(&examples, clip)?;
-        let (known_scene, truth) = match known {
-            Some((scene, truth)) if truth.is_file() => (Some(scene), Some(Truth::load(&truth)?)),
-            Some((scene, _)) => (Some(scene), None),
-            None => (None, None),
-        };
-        let scene = args.scene.clone().or(known_scene);
+    }
+
+    fn of_cameras(args: &DemoArgs, urls: Vec<String>) -> Self {
+        let says = format!("{} camera(s) of yours", urls.len());
+        let cameras = urls.into_iter().enumerate().map(|(i, url)| Shown {
+            id: format!("camera-{}", i + 1),
+            source: Source::Camera(url),
+            scene: args.scene.clone(),
+            number: Some(i + 1),
+        });
+        Self { says, known: vec![], must_find: false, cameras: cameras.collect() }
+    }
+
+    fn of_clip(args: &DemoArgs, clip: &Path) -> anyhow::Result<Self> {
+        let known = known_clip(&args.repository.join("config/examples"), clip)?;
+        let scene = args.scene.clone().or(known.as_ref().map(|(scene, _)| scene.clone()));
         let with = match &scene {
             Some(scene) => format!("with the scene of {}", scene.display()),
             None => "without a scene: passages only, no violations (draw one and give SCENE=camera.toml)".to_owned(),
         };
         let says = format!("your clip {}, {with}", clip.display());
-        let source = Source::Clip { main: clip.clone(), sub: None };
-        Ok(Self { says, must_find: false, truth, source, scene })
+        let stem =
+            scene.as_ref().map_or("clip".into(), |scene| scene.file_stem().unwrap_or_default().to_string_lossy());
+        let ids: Vec<_> = (1..=args.cameras.unwrap_or(CAMERAS_OF_A_CLIP)).map(|i| format!("{stem}-{i}")).collect();
+        let known = match known {
+            Some((_, truth)) if truth.is_file() => {
+                let (name, truth) = (stem.to_string(), Truth::load(&truth)?);
+                vec![Known { name, truth, floor: Floor::default(), cameras: ids.clone() }]
+            }
+            _ => vec![],
+        };
+        let cameras = ids.into_iter().enumerate().map(|(i, id)| Shown {
+            id,
+            source: Source::Clip { main: clip.to_owned(), sub: None },
+            scene: scene.clone(),
+            number: Some(i + 1),
+        });
+        let cameras = cameras.collect();
+        Ok(Self { says, known, must_find: false, cameras })
+    }
+
+    fn built_in(args: &DemoArgs) -> anyhow::Result<Self> {
+        let scenes = fixtures::scenes(&args.repository)?;
+        let (mut known, mut cameras, mut clips) = (Vec::new(), Vec::new(), Vec::new());
+        for views in scenes {
+            let each = usize::from(args.cameras.unwrap_or(CAMERAS_EACH)).div_ceil(views.len());
+            for view in views {
+                clips.push(format!("{} ({:.0} s)", view.name, view.truth.duration_s));
+                // The first keeps the camera file's name, so that one camera's settings may name another.
+                let id = |i: usize| if i == 1 { view.name.clone() } else { format!("{}-{i}", view.name) };
+                let ids: Vec<_> = (1..=each).map(id).collect();
+                cameras.extend(ids.iter().enumerate().map(|(i, id)| Shown {
+                    id: id.clone(),
+                    source: Source::Clip { main: view.main.clone(), sub: view.sub.clone() },
+                    scene: Some(args.scene.clone().unwrap_or_else(|| view.camera_file.clone())),
+                    number: (each > 1).then_some(i + 1),
+                }));
+                let (name, truth, floor) = (view.name, view.truth, view.floors.live);
+                known.push(Known { name, truth, floor, cameras: ids });
+            }
+        }
+        let says = format!(
+            "{}, rendered by this project's own scripts, in a loop, with exact truth; no real person or vehicle is in it",
+            clips.join(", ")
+        );
+        Ok(Self { says, known, must_find: true, cameras })
     }
 
     /// Writes the camera files into `dir` and starts the simulated cameras, if any.
@@ -97,73 +158,71 @@ impl Input {
         for old in fs::read_dir(&cameras)? {
             fs::remove_file(old?.path())?;
         }
-        match &self.source {
-            Source::Cameras(urls) => {
-                for (i, url) in urls.iter().enumerate() {
-                    let id = format!("camera-{}", i + 1);
-                    self.write_camera(&cameras, &id, url, None, None)?;
+        let (mut clips, mut made): (Vec<Clips>, Option<(&Path, PathBuf)>) = (Vec::new(), None);
+        for shown in &self.cameras {
+            match &shown.source {
+                Source::Camera(url) => write_camera(&cameras, shown, url, None, None)?,
+                Source::Clip { main, sub } => {
+                    let streamed = match &made {
+                        Some((of, streamed)) if *of == main.as_path() => streamed.clone(),
+                        _ => streamable(main, dir)?,
+                    };
+                    made = Some((main, streamed.clone()));
+                    clips.push(Clips { id: shown.id.clone(), main: streamed, sub: sub.clone() });
                 }
-                Ok(None)
-            }
-            Source::Clip { main, sub } => {
-                let password = random_password()?;
-                let secret = dir.join("simulator.password");
-                write_secret(&secret, &password)?;
-                let stem = match &self.scene {
-                    Some(scene) => scene.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-                    None => "clip".to_owned(),
-                };
-                let ids: Vec<_> = (1..=args.cameras).map(|i| format!("{stem}-{i}")).collect();
-                let login = (SIMULATED_USER, password.as_str());
-                let main = streamable(main, dir)?;
-                let simulator = Simulator::start(&args.repository, &ids, &main, sub.as_deref(), login)?;
-                for (id, streams) in &simulator.cameras {
-                    self.write_camera(&cameras, id, &streams.main, streams.sub.as_deref(), Some(&secret))?;
-                }
-                Ok(Some(simulator))
             }
         }
+        if clips.is_empty() {
+            return Ok(None);
+        }
+        let password = random_password()?;
+        let secret = dir.join("simulator.password");
+        write_secret(&secret, &password)?;
+        let simulator = Simulator::start(&args.repository, &clips, (SIMULATED_USER, password.as_str()))?;
+        for shown in &self.cameras {
+            let streams = simulator.cameras.get(&shown.id).with_context(|| format!("{}: not simulated", shown.id))?;
+            write_camera(&cameras, shown, &streams.main, streams.sub.as_deref(), Some(&secret))?;
+        }
+        Ok(Some(simulator))
     }
+}
 
-    /// The example's camera file with another id and other addresses.
-    fn write_camera(
-        &self,
-        cameras: &Path,
-        id: &str,
-        main: &str,
-        sub: Option<&str>,
-        secret: Option<&Path>,
-    ) -> anyhow::Result<()> {
-        let mut table = match &self.scene {
-            Some(scene) => fs::read_to_string(scene)
-                .with_context(|| scene.display().to_string())?
-                .parse::<toml::Table>()
-                .with_context(|| scene.display().to_string())?,
-            None => toml::Table::new(),
-        };
-        let text = |text: &str| toml::Value::String(text.to_owned());
-        let name = table.get("name").and_then(toml::Value::as_str).unwrap_or(id);
-        let number = id.rsplit('-').next().unwrap_or_default();
-        let name = format!("{name} ({number})");
-        table.insert("id".into(), text(id));
-        table.insert("name".into(), text(&name));
-        let stream = |url: &str| toml::Value::Table([("url".to_owned(), text(url))].into_iter().collect());
-        let mut streams: toml::Table = [("main".to_owned(), stream(main))].into_iter().collect();
-        if let Some(sub) = sub {
-            streams.insert("sub".to_owned(), stream(sub));
-        }
-        table.insert("streams".into(), streams.into());
-        table.remove("credentials");
-        if let Some(secret) = secret {
-            let secret = std::path::absolute(secret)?;
-            let login = [("user", text(SIMULATED_USER)), ("password_file", text(&secret.to_string_lossy()))];
-            let login: toml::Table = login.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-            table.insert("credentials".into(), login.into());
-        }
-        // Addresses given on the command line may hold a password.
-        let file = cameras.join(format!("{id}.toml"));
-        write_secret(&file, &toml::to_string(&table)?)
+/// The example's camera file with another id and other addresses.
+fn write_camera(
+    cameras: &Path,
+    shown: &Shown,
+    main: &str,
+    sub: Option<&str>,
+    secret: Option<&Path>,
+) -> anyhow::Result<()> {
+    let mut table = match &shown.scene {
+        Some(scene) => fs::read_to_string(scene)
+            .with_context(|| scene.display().to_string())?
+            .parse::<toml::Table>()
+            .with_context(|| scene.display().to_string())?,
+        None => toml::Table::new(),
+    };
+    let text = |text: &str| toml::Value::String(text.to_owned());
+    let name = table.get("name").and_then(toml::Value::as_str).unwrap_or(&shown.id);
+    let name = shown.number.map_or(name.to_owned(), |number| format!("{name} ({number})"));
+    table.insert("id".into(), text(&shown.id));
+    table.insert("name".into(), text(&name));
+    let stream = |url: &str| toml::Value::Table([("url".to_owned(), text(url))].into_iter().collect());
+    let mut streams: toml::Table = [("main".to_owned(), stream(main))].into_iter().collect();
+    if let Some(sub) = sub {
+        streams.insert("sub".to_owned(), stream(sub));
     }
+    table.insert("streams".into(), streams.into());
+    table.remove("credentials");
+    if let Some(secret) = secret {
+        let secret = std::path::absolute(secret)?;
+        let login = [("user", text(SIMULATED_USER)), ("password_file", text(&secret.to_string_lossy()))];
+        let login: toml::Table = login.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        table.insert("credentials".into(), login.into());
+    }
+    // Addresses given on the command line may hold a password.
+    let file = cameras.join(format!("{}.toml", shown.id));
+    write_secret(&file, &toml::to_string(&table)?)
 }
 
 /// The scene and truth of `clip`, if an example was drawn for it.

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -20,6 +20,13 @@ pub(super) struct Simulator {
     pub cameras: BTreeMap<String, Streams>,
 }
 
+/// What one simulated camera streams.
+pub(super) struct Clips {
+    pub id: String,
+    pub main: PathBuf,
+    pub sub: Option<PathBuf>,
+}
+
 /// Addresses of one simulated camera.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Streams {
@@ -34,22 +41,16 @@ struct Ready {
 }
 
 impl Simulator {
-    /// Starts the server for `ids`, each camera streaming `main` and, if given, `sub`, behind a password.
-    pub(super) fn start(
-        repository: &Path,
-        ids: &[String],
-        main: &Path,
-        sub: Option<&Path>,
-        login: (&str, &str),
-    ) -> anyhow::Result<Self> {
+    /// Starts the server for `cameras`, behind a password.
+    pub(super) fn start(repository: &Path, cameras: &[Clips], login: (&str, &str)) -> anyhow::Result<Self> {
         let script = repository.join("simulator/rtsp_cameras.py");
         if !script.is_file() {
             bail!("{} is missing; run the demo in the checkout or give --repository", script.display());
         }
         let mut command = Command::new(PYTHON);
         command.arg(&script).args(["--port", "0", "--exit-with-parent", "--user", login.0, "--password", login.1]);
-        for id in ids {
-            let sub = sub.map(|sub| format!(",{}", sub.display())).unwrap_or_default();
+        for Clips { id, main, sub } in cameras {
+            let sub = sub.as_ref().map(|sub| format!(",{}", sub.display())).unwrap_or_default();
             command.arg("--camera").arg(format!("{id}={}{sub}", main.display()));
         }
         let mut child = command

@@ -1,20 +1,26 @@
 //! The end of a demo: what was done, read back from where it went, against what really happened.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     time::Duration,
 };
 
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use stopline_store::evidence;
-use stopline_types::{CameraCounters, Event, EventId, RuleKind, Violation};
+use stopline_types::{CameraCounters, CameraId, Event, EventId, RuleKind, Violation};
 
-use super::{Seen, input::Input};
+use super::{
+    Seen,
+    input::{Input, Known},
+};
 use crate::{
     engine::{Ended, Stopped},
     score::{self, Score},
 };
+
+/// Analysed of the frames meant to be, below which a machine did not keep up.
+const KEEPS_UP: f64 = 0.8;
 
 /// Figures of a run, each read back.
 pub(super) struct Summary {
@@ -29,9 +35,22 @@ pub(super) struct Summary {
     packages: usize,
     package_faults: Vec<String>,
     without_evidence: usize,
+    /// Frames analysed of each camera and second of its film, and how many are wanted at most.
+    analysed_fps: f64,
+    planned_fps: f64,
     delays: [(&'static str, Option<(f32, f32)>); 3],
     must_find: bool,
-    score: Option<Score>,
+    judged: Vec<Judged>,
+}
+
+/// A clip's score over all cameras and loops.
+struct Judged {
+    name: String,
+    cameras: usize,
+    /// Times the clip was seen, by the camera that saw least of it.
+    loops: f64,
+    score: Score,
+    below_floor: Vec<String>,
 }
 
 impl Summary {
@@ -40,7 +59,7 @@ impl Summary {
         seen: &Seen,
         input: &Input,
         evidence_dir: &Path,
-        took: Duration,
+        (planned_fps, took): (f64, Duration),
     ) -> anyhow::Result<Self> {
         let seen = std::mem::take(&mut *seen.lock());
         let (events, media_s) = (seen.events, seen.media_s);
@@ -91,13 +110,15 @@ impl Summary {
             packages,
             package_faults,
             without_evidence: found.iter().filter(|violation| violation.evidence.is_none()).count(),
+            analysed_fps: frames.frames_analysed as f64 / media_s.values().sum::<f64>().max(1e-9),
+            planned_fps,
             delays: [
                 ("packet received to frame analysed", middle_and_p95(seen.delay_ms)),
                 ("decided to durable", middle_and_p95(seen.durable_ms)),
                 ("durable to row in ClickHouse", middle_and_p95(seen.row_ms)),
             ],
             must_find: input.must_find,
-            score: judge_by_camera(input, &found, &media_s),
+            judged: input.known.iter().filter_map(|known| Judged::of(known, &events, &media_s)).collect(),
         })
     }
 
@@ -133,6 +154,9 @@ impl Summary {
         for fault in &self.package_faults {
             require(false, fault.clone());
         }
+        for clip in &self.judged {
+            clip.below_floor.iter().for_each(|below| require(false, format!("{}: {below}", clip.name)));
+        }
         faults
     }
 
@@ -147,6 +171,7 @@ impl Summary {
         row("frames received", f.frames_received.to_string());
         row("frames decoded", f.frames_decoded.to_string());
         row("frames analysed", f.frames_analysed.to_string());
+        row("  a camera and second", format!("{:.1}, at most {:.1} wanted", self.analysed_fps, self.planned_fps));
         row("  not analysed: a newer one came", f.frames_superseded.to_string());
         row("  not analysed: above the rate", f.frames_over_rate.to_string());
         row("  not decodable", f.frames_undecodable.to_string());
@@ -166,11 +191,20 @@ impl Summary {
         row("evidence packages verified", self.packages.to_string());
         row("evidence packages at fault", self.package_faults.len().to_string());
         let mut text = table.to_string();
-        if let Some(score) = &self.score {
-            text += "\n\nfound against what really happened, over all cameras and loops:\n";
-            text += &score::render(score);
+        for Judged { name, cameras, loops, score, .. } in &self.judged {
+            text += &format!(
+                "\n\n{name}: found against what really happened, {cameras} camera(s), {loops:.1} loops or more\n"
+            );
+            text += &score::render_counted(score);
+            if *loops < 1.0 {
+                text += "\nnot seen to its end once: its floor is not held";
+            }
         }
-        text += "\nnumber plates are not read in this version";
+        text += "\n";
+        let meant = f.frames_analysed + f.frames_superseded;
+        if (f.frames_analysed as f64) < KEEPS_UP * meant as f64 {
+            text += "\nTHIS MACHINE DID NOT KEEP UP: most of what was missed above was not looked at often enough";
+        }
         match self.faults().as_slice() {
             [] => text += "\ngood: every figure that must be above zero is, every row and package was read back",
             faults => faults.iter().for_each(|fault| text += &format!("\nFAULT: {fault}")),
@@ -185,16 +219,21 @@ fn middle_and_p95(mut values: Vec<f32>) -> Option<(f32, f32)> {
     Some((*values.get(values.len() / 2)?, *values.get(values.len() * 95 / 100)?))
 }
 
-/// Each camera is judged over the loops it watched; the figures are summed.
-fn judge_by_camera(
-    input: &Input,
-    found: &[&Violation],
-    media_s: &std::collections::HashMap<stopline_types::CameraId, f64>,
-) -> Option<Score> {
-    let truth = input.truth.as_ref()?;
-    let scores = media_s.iter().map(|(camera, seen_s)| {
-        let of: Vec<_> = found.iter().copied().filter(|violation| violation.camera == *camera).collect();
-        score::judge(&truth.looped(*seen_s), &of)
-    });
-    scores.reduce(Score::add)
+impl Judged {
+    /// Each camera is judged over the loops it watched; the figures are summed. `None` if no camera saw anything.
+    fn of(known: &Known, events: &[Event], media_s: &HashMap<CameraId, f64>) -> Option<Self> {
+        let watched = media_s.iter().filter(|(camera, _)| known.cameras.iter().any(|id| id == camera.as_str()));
+        let (mut cameras, mut loops) = (0, f64::INFINITY);
+        let scores: Vec<Score> = watched
+            .map(|(camera, seen_s)| {
+                cameras += 1;
+                loops = loops.min(seen_s / known.truth.duration_s);
+                score::judge(&known.truth.looped(*seen_s), events.iter().filter(|event| event.camera() == camera))
+            })
+            .collect();
+        let score = scores.into_iter().reduce(Score::add)?;
+        // A part of a clip holds too few acts for a share of them to say anything.
+        let below_floor = if loops < 1.0 { vec![] } else { known.floor.faults(&score) };
+        Some(Self { name: known.name.clone(), cameras, loops, score, below_floor })
+    }
 }

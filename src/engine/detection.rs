@@ -44,5 +44,6 @@ pub(crate) fn plan(fit: SizePx, max_fps: f64, scene: Option<&Scene>) -> AnalyseP
         .into_iter()
         .map(|[x, y, w, h]| CropRequest { x, y, w, h })
         .collect();
-    AnalysePlan { fit, max_fps, crops }
+    let region = scene.and_then(Scene::region_request).map(CropRequest::from);
+    AnalysePlan { fit, max_fps, crops, region }
 }

@@ -4,12 +4,14 @@
 //! camera → mailbox → worker (detector, tracker, rules) → [`evidence::Prover`] for violations → [`intake::Intake`] →
 //! spool → shipper → ClickHouse.
 
+mod controller;
 pub(crate) mod detection;
 pub(crate) mod evidence;
 mod history;
 pub(crate) mod intake;
 pub(crate) mod lag;
 pub(crate) mod stills;
+mod view;
 
 use std::{
     collections::HashMap,
@@ -73,6 +75,9 @@ pub(crate) struct Engine {
     shipper: Arc<Shipper>,
     history: History,
     pages: Pages,
+    views: view::Views,
+    watching: tokio::task::JoinHandle<()>,
+    controllers: controller::Controllers,
     /// Where evidence packages lie.
     pub evidence_dir: std::path::PathBuf,
 }
@@ -84,7 +89,7 @@ struct Pages {
     web: stopline_web::Web,
 }
 
-type Analyzers = HashMap<CameraId, Mutex<Analyzer>>;
+pub(crate) type Analyzers = HashMap<CameraId, Mutex<Analyzer>>;
 
 /// How the engine ended.
 #[derive(Debug, Clone)]
@@ -116,6 +121,7 @@ impl Engine {
         let (intake, intake_thread) = Intake::start(Arc::clone(&spool), on_durable)?;
 
         let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
+        let views = view::Views::new(&engine.data_dir);
         let hub = Hub::new();
         let limits = engine.ring.limits();
         let (mut cameras, mut analyzers, mut sources) = (Vec::new(), HashMap::new(), HashMap::new());
@@ -132,7 +138,8 @@ impl Engine {
                 &tokio::runtime::Handle::current(),
             )?;
             sources.insert(camera.id.clone(), Source { ring: started.evidence_ring(), camera: camera.clone() });
-            let analyzer = Analyzer::new(camera.id.clone(), scene, Arc::clone(&law), model.clone());
+            let mut analyzer = Analyzer::new(camera.id.clone(), scene, Arc::clone(&law), model.clone());
+            views.restore(&camera.id, &mut analyzer);
             analyzers.insert(camera.id.clone(), Mutex::new(analyzer));
             cameras.push(started);
         }
@@ -142,6 +149,13 @@ impl Engine {
         let (prover, prover_thread) = Prover::start(sources, writer, engine.evidence, intake.clone())?;
 
         let (cameras, analyzers) = (Arc::new(cameras), Arc::new(analyzers));
+        let watching = tokio::spawn(view::watch(views.clone(), Arc::clone(&analyzers)));
+        let mut controllers = controller::Controllers::default();
+        for camera in &config.cameras {
+            if let Some(controller) = camera.controller.clone() {
+                controllers.ask(&camera.id, controller, Arc::clone(&analyzers))?;
+            }
+        }
         let lag = Arc::new(Lag::default());
         let workers = start_workers(
             detectors,
@@ -152,6 +166,7 @@ impl Engine {
         let backend = EngineBackend::new(
             history.store.clone(),
             Arc::clone(&cameras),
+            Arc::clone(&analyzers),
             evidence_dir.clone(),
             intake.clone(),
             Arc::clone(&spool),
@@ -171,6 +186,9 @@ impl Engine {
             shipper,
             history,
             pages,
+            views,
+            watching,
+            controllers,
             evidence_dir,
         })
     }
@@ -187,7 +205,7 @@ impl Engine {
 
     /// How each camera is doing.
     pub(crate) fn cameras(&self) -> Vec<CameraStatus> {
-        self.cameras.iter().map(Camera::status).collect()
+        self.cameras.iter().map(|camera| status(camera, &self.analyzers)).collect()
     }
 
     /// Shipping figures.
@@ -206,6 +224,8 @@ impl Engine {
         let statuses = self.cameras();
         let Self { workers, analyzers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
             self;
+        self.watching.abort();
+        let (views, controllers) = (self.views, self.controllers);
         let _already_ended = pages.stop.send(());
         let mut serving = pages.task;
         if tokio::time::timeout(PAGES_END, &mut serving).await.is_err() {
@@ -225,7 +245,9 @@ impl Engine {
         self.hub.close();
         intake.stopping();
         let counts = tokio::task::spawn_blocking(move || {
+            controllers.stop();
             let _counts = workers.join();
+            views.save(&analyzers);
             for analyzer in analyzers.values() {
                 let ended = analyzer.lock().unwrap_or_else(PoisonError::into_inner).finish();
                 ended.into_iter().for_each(|event| route(event, &prover, &intake));
@@ -271,6 +293,13 @@ impl Stopped {
         self.history.stop().await;
         self.ended
     }
+}
+
+/// How a camera is doing, and whether its rules rest.
+pub(crate) fn status(camera: &Camera, analyzers: &Analyzers) -> CameraStatus {
+    let analyzer = analyzers.get(camera.id());
+    let rules_rest = analyzer.and_then(|a| a.lock().unwrap_or_else(PoisonError::into_inner).suspended());
+    CameraStatus { rules_rest, ..camera.status() }
 }
 
 /// What workers hand on, and to whom.

@@ -34,7 +34,7 @@ pub(crate) fn sheet(cut: &Cut, violation: &Violation, path: &std::path::Path) ->
     let moments = [m.before, m.act, m.after];
     let mut stills = cut.stills(&moments.map(|moment| moment.time.utc))?;
     for (still, moment) in stills.iter_mut().zip(moments) {
-        draw_box(&mut still.image, moment.bbox);
+        draw_box(&mut still.image, moment.bbox, [0, 220, 255]);
     }
     let size = stills.first().context("no picture was decoded")?.image.size;
     let row = size.w as usize * 3;
@@ -47,9 +47,8 @@ pub(crate) fn sheet(cut: &Cut, violation: &Violation, path: &std::path::Path) ->
     std::fs::write(path, jpeg(&image)?).with_context(|| path.display().to_string())
 }
 
-/// A two pixel frame around `bbox`, clipped to the picture.
-fn draw_box(image: &mut BgrImage, bbox: stopline_types::BoxPx) {
-    const COLOUR: [u8; 3] = [0, 220, 255];
+/// A two pixel frame around `bbox` in `colour` (blue, green, red), clipped to the picture.
+pub(crate) fn draw_box(image: &mut BgrImage, bbox: stopline_types::BoxPx, colour: [u8; 3]) {
     let (w, h) = (image.size.w as i64, image.size.h as i64);
     let (left, top, right, bottom) = (bbox.x as i64, bbox.y as i64, bbox.right() as i64, bbox.bottom() as i64);
     for y in (top - 1).max(0)..(bottom + 1).min(h) {
@@ -57,7 +56,7 @@ fn draw_box(image: &mut BgrImage, bbox: stopline_types::BoxPx) {
             let inside = x > left && x < right - 1 && y > top && y < bottom - 1;
             if !inside {
                 let at = ((y * w + x) * 3) as usize;
-                image.data[at..at + 3].copy_from_slice(&COLOUR);
+                image.data[at..at + 3].copy_from_slice(&colour);
             }
         }
     }

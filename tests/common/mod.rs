@@ -9,8 +9,8 @@ use std::{
 
 use serde_json::Value;
 
-pub(crate) const JUNCTION_MAIN: &str = "fixtures/junction/main.mp4";
-pub(crate) const JUNCTION_SUB: &str = "fixtures/junction/sub.mp4";
+pub(crate) const JUNCTION_MAIN: &str = "fixtures/junction_day/main.mp4";
+pub(crate) const JUNCTION_SUB: &str = "fixtures/junction_day/sub.mp4";
 
 /// The program under test, logging only warnings.
 pub(crate) fn stopline() -> Command {
@@ -31,7 +31,7 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A folder like `config/examples/junction`, in a temporary place.
+/// A folder like `config/examples/junction_day`, in a temporary place.
 pub(crate) struct ConfigDir(pub(crate) tempfile::TempDir);
 
 impl ConfigDir {
@@ -67,7 +67,7 @@ impl ConfigDir {
 
 /// The junction's camera file with other addresses.
 pub(crate) fn junction_camera(id: &str, main: &str, sub: Option<&str>, password_file: Option<&Path>) -> String {
-    let text = std::fs::read_to_string("config/examples/junction/cameras/junction.toml").expect("the example");
+    let text = std::fs::read_to_string("config/examples/junction_day/cameras/junction_day.toml").expect("the example");
     let mut table: toml::Table = text.parse().expect("TOML");
     let stream = |url: &str| toml::Value::Table([("url".to_owned(), url.into())].into_iter().collect());
     let mut streams = toml::Table::new();
@@ -85,6 +85,15 @@ pub(crate) fn junction_camera(id: &str, main: &str, sub: Option<&str>, password_
         table.insert("credentials".into(), login.into());
     }
     toml::to_string(&table).expect("TOML")
+}
+
+/// The first `seconds` of the junction's sub-stream, in `dir`: a test of the path needs no whole minute.
+pub(crate) fn junction_start(dir: &Path, seconds: u32) -> String {
+    let cut = dir.join("start.mp4").display().to_string();
+    let args = ["-v", "error", "-i", JUNCTION_SUB, "-t", &seconds.to_string(), "-c", "copy", &cut];
+    let status = Command::new("ffmpeg").args(args).status().expect("ffmpeg: run `make setup`");
+    assert!(status.success(), "ffmpeg: {status}");
+    cut
 }
 
 /// Real RTSP cameras from clips. Dropped, they end.

@@ -192,6 +192,12 @@ pub struct Violation {
     pub limit: Quantities,
     /// What the signal showed at `t_s`, where the rule has one.
     pub signal: Option<SignalState>,
+    /// What the signal controller said it showed at `t_s`, where one is connected.
+    #[serde(default)]
+    pub signal_controller: Option<SignalState>,
+    /// What whoever decides must know, in words: e.g. that picture and controller contradict each other.
+    #[serde(default)]
+    pub doubts: Vec<String>,
     /// The lane it was in.
     pub lane: Option<String>,
     /// Moments the evidence shows.
@@ -277,7 +283,7 @@ pub struct EvidenceRef {
     pub files: Vec<String>,
 }
 
-/// Something about the road, not one vehicle. No rule makes one yet.
+/// Something about the road, not one vehicle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Incident {
@@ -291,8 +297,11 @@ pub struct Incident {
     pub utc: UtcUs,
     /// Error of `utc` in milliseconds; null: unknown.
     pub error_ms: Option<f64>,
-    /// What, in one word.
+    /// What, in one word: `queue`, `stopped_vehicle`.
     pub kind: String,
+    /// The lane it is in.
+    #[serde(default)]
+    pub lane: Option<String>,
     /// What was measured.
     pub measured: Quantities,
 }
@@ -384,6 +393,8 @@ mod tests {
             measured: [("red_for_s".to_owned(), 3.8)].into(),
             limit: [("red_for_s".to_owned(), 0.0)].into(),
             signal: Some(SignalState::Red),
+            signal_controller: None,
+            doubts: Vec::new(),
             lane: None,
             moments: Moments { before: moment(11.4), act: moment(12.4), after: moment(13.4) },
             analysed_fps: 6.0,

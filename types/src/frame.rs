@@ -1,6 +1,6 @@
 //! A decoded picture on its way from `ingest` to `detect`.
 
-use crate::{CameraId, CaptureTime, SizePx, StreamRole};
+use crate::{BoxPx, CameraId, CaptureTime, SizePx, StreamRole};
 
 /// Packed 8-bit pixels, blue green red, row by row without padding: `data.len() == 3 * w * h`.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,8 +48,18 @@ pub struct Frame {
     pub source: SizePx,
     /// The picture, scaled to fit the detector's input with its shape kept.
     pub image: BgrImage,
+    /// The part of the stream's frame that `image` shows, pixels of that frame; `None`: all of it.
+    pub part: Option<BoxPx>,
     /// Parts asked for at full resolution.
     pub crops: Vec<Crop>,
     /// When its last packet was received, for delay figures; `None` for files.
     pub received: Option<std::time::Instant>,
+}
+
+impl Frame {
+    /// The part of the stream's frame that the picture shows, pixels of that frame.
+    #[must_use]
+    pub fn seen(&self) -> BoxPx {
+        self.part.unwrap_or(BoxPx { x: 0.0, y: 0.0, w: self.source.w.max(1) as f32, h: self.source.h.max(1) as f32 })
+    }
 }

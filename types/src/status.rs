@@ -72,6 +72,10 @@ pub struct CameraStatus {
     pub state: CameraState,
     /// Why, in words; empty when online. Never holds a credential.
     pub reason: String,
+    /// Why the rules of this camera rest although frames come, in words: its view moved, is covered, dark or blurred, or
+    /// the stream does not fit the scene. Null: they do not.
+    #[serde(default)]
+    pub rules_rest: Option<String>,
     /// Since when.
     pub since: UtcUs,
     /// When the last frame came.

@@ -77,6 +77,8 @@ pub enum SignalState {
     Yellow,
     /// Go.
     Green,
+    /// Yellow going on and off: pass with care.
+    FlashingYellow,
     /// No lamp lit.
     Dark,
     /// Hidden, blurred or not decided.
@@ -91,6 +93,7 @@ impl SignalState {
             Self::Red => "red",
             Self::Yellow => "yellow",
             Self::Green => "green",
+            Self::FlashingYellow => "flashing_yellow",
             Self::Dark => "dark",
             Self::Unknown => "unknown",
         }

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listen = listen.map_or("[::1]:8090", String::as_str);
 
     let data = tempfile::tempdir()?;
-    let junction = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/junction");
+    let junction = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/junction_day");
     let memory = Memory::new(data.path().join("evidence"));
     let invented = invent::fill(&memory, &junction, given("--plates"))?;
 

@@ -3,15 +3,15 @@
 use std::collections::VecDeque;
 
 use stopline_types::{
-    BoxPx, CameraId, EventId, Moments, Passage, SizePx, TrackPoint, VehicleClass, Versions, Violation,
+    BoxPx, CameraId, EventId, LegalRef, Moments, Passage, SizePx, TrackPoint, UtcUs, VehicleClass, Versions, Violation,
 };
 
 use stopline_types::event::Moment;
 
 use super::trajectory::simplify;
 use super::vehicle::Vehicle;
-use crate::law::Catalogue;
-use crate::rules::{Match, Point, measure_speed, min_fps_of, mode_of};
+use crate::law::{Act, Catalogue};
+use crate::rules::{History, Match, Point, measure_speed, min_fps_of, mode_of};
 use crate::scene::Scene;
 use crate::signal::PhaseLog;
 
@@ -20,7 +20,7 @@ use crate::signal::PhaseLog;
 const PASSAGE_FRAMES: u32 = 4;
 const PASSAGE_S: f64 = 0.5;
 const PASSAGE_M: f64 = 2.0;
-const PASSAGE_HEIGHTS: f64 = 0.6;
+const PASSAGE_HEIGHTS: f64 = 1.0;
 /// Least mean score of the boxes of a passage or a violation.
 const LEAST_SCORE: f64 = 0.25;
 /// Points of a trajectory.
@@ -134,6 +134,8 @@ impl Judge<'_> {
             measured: found.measured.clone(),
             limit: found.limit.clone(),
             signal: found.signal.map(|head| self.phases[head].state_at(act.t_s)),
+            signal_controller: None,
+            doubts: Vec::new(),
             lane: found.lane.map(|lane| self.scene.lanes[lane].name.clone()),
             moments: Moments {
                 before: moment(history.nearest(found.before_s.max(shown.t_s - BEFORE_S))?),
@@ -142,10 +144,15 @@ impl Judge<'_> {
             },
             analysed_fps: rounded(analysed_fps),
             degraded,
-            law: self.catalogue.find(found.rule, history.class, found.excess_kmh, act.time.utc).cloned(),
+            law: self.law_of(history, found, act.time.utc),
             versions: self.versions.clone(),
             evidence: None,
         })
+    }
+
+    fn law_of(&self, history: &History, found: &Match, utc: UtcUs) -> Option<LegalRef> {
+        let act = Act { rule: found.rule, variant: found.variant, class: history.class, excess_kmh: found.excess_kmh };
+        self.catalogue.find(act, utc).cloned()
     }
 
     /// Analysed frames a second in the two seconds around a moment, as far as they are known.

@@ -4,6 +4,8 @@
 //! scene's geometry rest when the stream's shape does not fit the scene; passages are still made.
 
 mod events;
+mod incidents;
+pub mod recording;
 mod trajectory;
 mod vehicle;
 
@@ -11,15 +13,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use stopline_types::{
-    BoxPx, CameraId, CaptureTime, Detection, Event, Frame, RuleKind, SignalState, SizePx, UtcUs, VehicleClass, Versions,
+    BoxPx, CameraId, CaptureTime, Detection, Event, Frame, RuleKind, SignalState, SizePx, UtcUs, VehicleClass,
+    Versions, Violation,
 };
 
 use crate::law::Catalogue;
-use crate::rules::{self, Context, History};
-use crate::scene::Scene;
-use crate::signal::{self, PhaseLog};
+use crate::rules::{self, Context, History, Point};
+use crate::scene::{Guard, GuardMemory, Scene, ViewFault};
+use crate::signal::{ControllerReading, PhaseLog, Signals};
 use crate::track::{RiderMerger, Tracker};
 use events::Judge;
+use incidents::Incidents;
 use vehicle::Vehicle;
 
 /// A pause in the media longer than this ends all tracks, seconds.
@@ -35,6 +39,12 @@ const SAME_IOU: f32 = 0.5;
 /// Or two tracks that lay in one another in most of the frames they share within this time.
 const TOGETHER_S: f64 = 1.5;
 const TOGETHER: f32 = 0.6;
+/// Or, of a vehicle that stands, a track that begins this soon after the accused one was lost and this near to where it
+/// was, metres. Of moving ones that cannot be said: in dense traffic the next rider begins there too.
+const AGAIN_S: f64 = 10.0;
+const AGAIN_EARLY_S: f64 = 0.5;
+const AGAIN_M: f64 = 1.5;
+const STANDING: [RuleKind; 3] = [RuleKind::StopLine, RuleKind::NoStopping, RuleKind::NoParking];
 /// A track not seen for longer than this is not shown live, seconds.
 const SHOWN_S: f64 = 0.5;
 
@@ -50,10 +60,15 @@ pub struct Analyzer {
     merger: RiderMerger,
     tracker: Tracker,
     vehicles: BTreeMap<u64, Vehicle>,
-    phases: Vec<PhaseLog>,
+    signals: Signals,
+    /// Watches the view; none without a scene.
+    guard: Option<Guard>,
     frames: VecDeque<f64>,
     recent: VecDeque<Recent>,
+    incidents: Incidents,
     source: Option<Source>,
+    /// When the last frame was taken.
+    frames_utc: Option<UtcUs>,
 }
 
 /// A violation that was given out.
@@ -64,6 +79,18 @@ struct Recent {
     act_s: f64,
     /// Pixels of the stream's frame.
     bbox: BoxPx,
+    /// Where its track was last seen, once it has ended.
+    lost: Option<Point>,
+}
+
+impl Recent {
+    /// Whether a track begins where and when this one was lost: the same standing vehicle, seen again.
+    fn goes_on_as(&self, history: &History, alive: Option<&History>) -> bool {
+        let lost = self.lost.or(alive.and_then(|h| h.last().copied()));
+        let (Some(lost), Some(first)) = (lost, history.first()) else { return false };
+        let gap = first.t_s - lost.t_s;
+        history.track != self.track && (-AGAIN_EARLY_S..=AGAIN_S).contains(&gap) && lost.distance_m(first) <= AGAIN_M
+    }
 }
 
 /// The stream the frames come from.
@@ -112,6 +139,12 @@ pub struct LiveSignal {
     pub state: SignalState,
     /// Since when.
     pub since: Option<UtcUs>,
+    /// How much earlier it may have begun, seconds; `None` when its begin was not seen.
+    pub since_error_s: Option<f64>,
+    /// Why the picture tells nothing now, if it does not.
+    pub unsure: Option<String>,
+    /// What the signal controller says, if one is heard.
+    pub controller: Option<SignalState>,
 }
 
 impl Analyzer {
@@ -122,7 +155,8 @@ impl Analyzer {
         let scene = scene.unwrap_or_else(|| Arc::new(Scene::empty(SizePx { w: 1, h: 1 })));
         let engine = env!("CARGO_PKG_VERSION").to_owned();
         let versions = Versions { model: model_version, scene: scene.version().to_owned(), engine };
-        let phases = vec![PhaseLog::default(); scene.signals.len()];
+        let signals = Signals::new(scene.signals.len());
+        let guard = (!undrawn).then(|| Guard::new(scene.calibration(), None));
         Self {
             camera,
             scene,
@@ -132,10 +166,13 @@ impl Analyzer {
             merger: RiderMerger::default(),
             tracker: Tracker::default(),
             vehicles: BTreeMap::new(),
-            phases,
+            signals,
+            guard,
             frames: VecDeque::new(),
             recent: VecDeque::new(),
+            incidents: Incidents::default(),
             source: None,
+            frames_utc: None,
         }
     }
 
@@ -153,20 +190,27 @@ impl Analyzer {
                 self.scene = Arc::new(Scene::empty(frame.source));
             }
             self.source = Some(self.source_of(frame.source));
+            if let Some(guard) = &mut self.guard {
+                guard.restart();
+            }
         }
         let Some(source) = self.source.clone() else { return events };
         self.frames.push_back(t_s);
+        self.frames_utc = Some(frame.time.utc);
         if self.frames.len() > FRAMES_KEPT {
             self.frames.pop_front();
         }
-        if source.misfit.is_none() {
-            let states = signal::read_frame(&self.scene, frame, source.scale);
-            for (log, state) in self.phases.iter_mut().zip(states) {
-                log.read(t_s, frame.time.utc, state);
-            }
+        if let Some(guard) = &mut self.guard {
+            guard.look(t_s, &frame.image);
+        }
+        if self.suspended().is_none() {
+            self.signals.observe(&self.scene, frame, source.scale);
+        } else {
+            self.signals.observe_nothing(t_s, frame.time.utc);
         }
 
         let (sx, sy) = (source.scale.0 as f32, source.scale.1 as f32);
+        let shown = frame.seen().scaled(sx, sy);
         let in_scene: Vec<Detection> =
             detections.into_iter().map(|d| Detection { bbox: d.bbox.scaled(sx, sy), ..d }).collect();
         let objects = self.merger.merge(&in_scene);
@@ -175,16 +219,26 @@ impl Analyzer {
         for seen in &step.seen {
             let object = &objects[seen.observation];
             let vehicle = self.vehicles.entry(seen.track).or_insert_with(|| Vehicle::new(seen.track, object.class));
-            vehicle.see(&self.scene, t_s, frame.time, object, seen);
+            vehicle.see(&self.scene, &shown, (t_s, frame.time), object, seen);
         }
         for seen in step.seen.iter().filter(|seen| seen.confirmed) {
             self.ask(seen.track, t_s, false, &mut events);
         }
         for track in step.ended {
             self.ask(track, t_s, true, &mut events);
-            ended.extend(self.vehicles.remove(&track));
+            let vehicle = self.vehicles.remove(&track);
+            let lost = vehicle.as_ref().and_then(|v| v.history.last().copied());
+            for recent in self.recent.iter_mut().filter(|recent| recent.track == track) {
+                recent.lost = lost;
+            }
+            ended.extend(vehicle);
         }
         events.extend(ended.iter().filter_map(|vehicle| self.judge().passage(vehicle)).map(Event::Passage));
+        if source.misfit.is_none() {
+            let tracks = self.vehicles.values().filter(|v| v.confirmed).map(|v| &v.history);
+            let found = self.incidents.look(&self.camera, &self.scene, tracks, t_s, frame.time);
+            events.extend(found.into_iter().map(Event::Incident));
+        }
         in_order(&mut events);
         events
     }
@@ -200,7 +254,8 @@ impl Analyzer {
         events.extend(vehicles.values().filter_map(|vehicle| self.judge().passage(vehicle)).map(Event::Passage));
         self.frames.clear();
         self.recent.clear();
-        self.phases = vec![PhaseLog::default(); self.scene.signals.len()];
+        self.incidents = Incidents::default();
+        self.signals.restart();
         in_order(&mut events);
         events
     }
@@ -212,20 +267,65 @@ impl Analyzer {
         let now_s = self.frames.back().copied().unwrap_or_default();
         let shown = self.vehicles.values().filter(|v| v.confirmed && now_s - v.last_s() <= SHOWN_S);
         let tracks = shown.map(|v| v.live(scale)).collect();
-        let signal = |(head, log): (&crate::scene::SignalHead, &PhaseLog)| LiveSignal {
+        let now = self.frames_utc;
+        let signal = |(i, (head, log)): (usize, (&crate::scene::SignalHead, &PhaseLog))| LiveSignal {
             name: head.name.clone(),
             state: log.latest().map_or(SignalState::Unknown, |p| p.state),
             since: log.latest().map(|p| p.from),
+            since_error_s: log.latest().and_then(|p| p.start_error_s()),
+            unsure: self.signals.unsure(i).map(|why| why.as_str().to_owned()),
+            controller: now.and_then(|now| self.signals.controller_at(i, now)),
         };
-        let signals = self.scene.signals.iter().zip(&self.phases).map(signal).collect();
+        let signals = self.scene.signals.iter().zip(self.signals.phases()).enumerate().map(signal).collect();
         let time = self.vehicles.values().filter_map(Vehicle::last_time).max_by_key(|time| time.utc);
-        Live { time, tracks, signals, suspended: self.source.as_ref().and_then(|s| s.misfit.clone()) }
+        Live { time, tracks, signals, suspended: self.suspended() }
     }
 
     /// The phases of the signal heads, in the order of the scene.
     #[must_use]
     pub fn phases(&self) -> &[PhaseLog] {
-        &self.phases
+        self.signals.phases()
+    }
+
+    /// Why the rules of this camera rest, if they do; passages are made all the same.
+    #[must_use]
+    pub fn suspended(&self) -> Option<String> {
+        let misfit = self.source.as_ref().and_then(|source| source.misfit.clone());
+        misfit.or_else(|| self.view_fault().map(|fault| fault.to_string()))
+    }
+
+    /// What is wrong with the view, if anything.
+    #[must_use]
+    pub fn view_fault(&self) -> Option<ViewFault> {
+        self.guard.as_ref().and_then(Guard::fault)
+    }
+
+    /// Whether the guard of the view knows it by now.
+    #[must_use]
+    pub fn knows_view(&self) -> bool {
+        self.guard.as_ref().is_some_and(Guard::has_learned)
+    }
+
+    /// What the guard of the view learned, to be kept over a restart.
+    #[must_use]
+    pub fn guard_memory(&self) -> Option<GuardMemory> {
+        self.guard.as_ref().and_then(Guard::memory)
+    }
+
+    /// Takes what the guard learned before a restart; ignored if the scene was drawn anew since.
+    pub fn remember(&mut self, memory: GuardMemory) {
+        if self.guard.is_some() {
+            self.guard = Some(Guard::new(self.scene.calibration(), Some(memory)));
+        }
+    }
+
+    /// Takes what a signal controller says about the head of that name; false if the scene has none.
+    pub fn controller_says(&mut self, head: &str, reading: ControllerReading) -> bool {
+        let index = self.scene.signals.iter().position(|signal| signal.name == head);
+        if let Some(index) = index {
+            self.signals.controller_says(index, reading);
+        }
+        index.is_some()
     }
 
     fn source_of(&self, size: SizePx) -> Source {
@@ -240,19 +340,27 @@ impl Analyzer {
     }
 
     fn ask(&mut self, track: u64, now_s: f64, ended: bool, events: &mut Vec<Event>) {
-        if self.source.as_ref().is_none_or(|source| source.misfit.is_some()) {
+        if self.source.is_none() || self.suspended().is_some() {
             return;
         }
         let Some(vehicle) = self.vehicles.get(&track) else { return };
-        let context = Context { scene: &self.scene, phases: &self.phases, history: &vehicle.history, now_s, ended };
-        let matches = rules::ask(context, |rule| vehicle.done.contains(&rule));
+        let context =
+            Context { scene: &self.scene, phases: self.signals.phases(), history: &vehicle.history, now_s, ended };
+        let matches = rules::ask(context, |rule| vehicle.done.get(&rule).copied());
         for matched in matches {
             let rule = matched.rule;
             let made = self.vehicles.get(&track).and_then(|vehicle| self.judge().violation(vehicle, &matched));
             if let Some(vehicle) = self.vehicles.get_mut(&track) {
-                vehicle.done.insert(rule);
+                vehicle.done.insert(rule, matched.act_s);
             }
-            let Some(violation) = made else { continue };
+            let Some(mut violation) = made else { continue };
+            // Decided now, but it happened while the view was not right.
+            if self.guard.as_ref().is_some_and(|guard| !guard.trusts(matched.act_s)) {
+                continue;
+            }
+            if let Some(head) = matched.signal {
+                self.hear_controller(&mut violation, head);
+            }
             // A rider and the machine may have been followed as two tracks for a while.
             let history = self.vehicles.get(&track).map(|vehicle| &vehicle.history);
             let same = |earlier: &Recent| {
@@ -261,16 +369,28 @@ impl Analyzer {
                 earlier.rule == rule
                     && ((near < SAME_S && earlier.bbox.iou(&violation.bbox) > SAME_IOU)
                         || (near < TOGETHER_S
-                            && history.zip(other).is_some_and(|(a, b)| go_together(a, b, matched.act_s))))
+                            && history.zip(other).is_some_and(|(a, b)| go_together(a, b, matched.act_s)))
+                        || (STANDING.contains(&rule)
+                            && history.is_some_and(|history| earlier.goes_on_as(history, other))))
             };
             if self.recent.iter().any(same) {
                 continue;
             }
-            self.recent.push_back(Recent { rule, track, act_s: matched.act_s, bbox: violation.bbox });
+            self.recent.push_back(Recent { rule, track, act_s: matched.act_s, bbox: violation.bbox, lost: None });
             if self.recent.len() > RECENT_KEPT {
                 self.recent.pop_front();
             }
             events.push(Event::Violation(Box::new(violation)));
+        }
+    }
+
+    /// Notes what the controller said about the act. A contradiction is written down for whoever decides, and the
+    /// violation is no surer than a coin.
+    fn hear_controller(&self, violation: &mut Violation, head: usize) {
+        violation.signal_controller = self.signals.controller_at(head, violation.utc);
+        if let Some(doubt) = self.signals.doubt(head, violation.t_s, violation.utc) {
+            violation.doubts.push(format!("signal: {doubt}"));
+            violation.confidence = violation.confidence.min(0.5);
         }
     }
 
@@ -280,7 +400,7 @@ impl Analyzer {
             scene: &self.scene,
             catalogue: &self.catalogue,
             versions: &self.versions,
-            phases: &self.phases,
+            phases: self.signals.phases(),
             frames: &self.frames,
             size: self.source.as_ref().map_or(self.scene.frame, |source| source.size),
             scale: self.source.as_ref().map_or((1.0, 1.0), |source| source.scale),

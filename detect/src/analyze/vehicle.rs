@@ -1,6 +1,6 @@
 //! What is remembered of one track.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use stopline_types::{BoxPx, CaptureTime, RuleKind, VehicleClass};
 
@@ -33,7 +33,8 @@ pub(super) struct Best {
 #[derive(Debug)]
 pub(super) struct Vehicle {
     pub(super) history: History,
-    pub(super) done: BTreeSet<RuleKind>,
+    /// Rules that matched, and when the act was.
+    pub(super) done: BTreeMap<RuleKind, f64>,
     pub(super) confirmed: bool,
     pub(super) frames: u32,
     pub(super) best: Option<Best>,
@@ -49,7 +50,7 @@ impl Vehicle {
     pub(super) fn new(track: u64, class: VehicleClass) -> Self {
         Self {
             history: History::new(track, class),
-            done: BTreeSet::new(),
+            done: BTreeMap::new(),
             confirmed: false,
             frames: 0,
             best: None,
@@ -63,7 +64,15 @@ impl Vehicle {
     }
 
     /// Takes a frame in which it was seen.
-    pub(super) fn see(&mut self, scene: &Scene, t_s: f64, time: CaptureTime, object: &Observation, seen: &Seen) {
+    /// Adds a frame in which it was seen; the picture showed `shown` of the scene.
+    pub(super) fn see(
+        &mut self,
+        scene: &Scene,
+        shown: &BoxPx,
+        (t_s, time): (f64, CaptureTime),
+        object: &Observation,
+        seen: &Seen,
+    ) {
         let dt = self.history.last().map_or(0.0, |last| t_s - last.t_s);
         self.frames += 1;
         self.confirmed |= seen.confirmed;
@@ -73,12 +82,13 @@ impl Vehicle {
         let (right, bottom) = (f64::from(scene.frame.w) - 0.5, f64::from(scene.frame.h) - 0.5);
         let foot = [seen.foot[0].clamp(0.0, right), seen.foot[1].clamp(0.0, bottom)];
         let lane = scene.lane_at(foot);
-        self.history.push(point_of(scene, t_s, time, object, foot, lane));
+        self.history.push(point_of(scene, t_s, time, object, foot, lane, shown));
 
         let pace = self.history.pace_m_s(t_s, 0.5).unwrap_or(0.0);
         self.votes.moved(dt, pace, lane.is_some());
         let judged = self.votes.judge();
         (self.history.class, self.history.guessed) = (judged.class, judged.guessed);
+        self.history.class_share = judged.share;
         if let Some(lane) = lane {
             self.lane_s.resize(scene.lanes.len(), 0.0);
             self.lane_s[lane] += dt;
@@ -157,8 +167,8 @@ fn point_of(
     object: &Observation,
     foot: Point2,
     lane: Option<usize>,
+    shown: &BoxPx,
 ) -> Point {
-    let (w, h) = (scene.frame.w as f32, scene.frame.h as f32);
     let b = object.bbox;
     let measured = point(b.foot());
     let ground_measured = scene.to_ground(measured);
@@ -172,6 +182,8 @@ fn point_of(
         ground_measured,
         ground_m_per_px: ground_measured.zip(above).map(|(a, b)| length(sub(a, b))),
         lane,
-        cut_off: b.bottom() >= h - EDGE_PX || b.x <= EDGE_PX || b.right() >= w - EDGE_PX,
+        cut_off: b.bottom() >= shown.bottom() - EDGE_PX
+            || b.x <= shown.x + EDGE_PX
+            || b.right() >= shown.right() - EDGE_PX,
     }
 }

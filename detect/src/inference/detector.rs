@@ -176,7 +176,7 @@ impl Detector {
                 most,
             });
         }
-        Ok(Placement::new(image.size, frame.source, most, self.input.place))
+        Ok(Placement::new(image.size, frame.seen(), most, self.input.place))
     }
 }
 

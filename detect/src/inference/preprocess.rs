@@ -10,27 +10,28 @@ pub(super) struct Placement {
     left: u32,
     top: u32,
     picture: SizePx,
-    source: SizePx,
+    /// What the picture shows, pixels of the stream's frame.
+    seen: BoxPx,
 }
 
 impl Placement {
-    /// Of a picture of a `source` frame, no larger than `input`.
-    pub(super) fn new(picture: SizePx, source: SizePx, input: SizePx, place: Place) -> Self {
+    /// Of a picture that shows `seen` of the stream's frame, no larger than `input`.
+    pub(super) fn new(picture: SizePx, seen: BoxPx, input: SizePx, place: Place) -> Self {
         let (left, top) = match place {
             Place::TopLeft => (0, 0),
             Place::Centre => ((input.w - picture.w) / 2, (input.h - picture.h) / 2),
         };
-        Self { left, top, picture, source }
+        Self { left, top, picture, seen }
     }
 
-    /// A box in the input, in pixels of the stream's frame and clipped to it; `None` if nothing of it is inside.
+    /// A box in the input, in pixels of the stream's frame and clipped to what the picture shows of it; `None` if nothing of it is inside.
     pub(super) fn to_source(self, left: f32, top: f32, right: f32, bottom: f32) -> Option<BoxPx> {
-        let along = |edge: f32, offset: u32, picture: u32, source: u32| {
+        let along = |edge: f32, offset: u32, picture: u32, from: f32, length: f32| {
             let inside = (edge - offset as f32).clamp(0.0, picture as f32);
-            inside * (source as f32 / picture as f32)
+            from + inside * (length / picture as f32)
         };
-        let x = |edge| along(edge, self.left, self.picture.w, self.source.w);
-        let y = |edge| along(edge, self.top, self.picture.h, self.source.h);
+        let x = |edge| along(edge, self.left, self.picture.w, self.seen.x, self.seen.w);
+        let y = |edge| along(edge, self.top, self.picture.h, self.seen.y, self.seen.h);
         let bbox = BoxPx::from_edges(x(left), y(top), x(right), y(bottom));
         (bbox.w > 0.0 && bbox.h > 0.0).then_some(bbox)
     }
@@ -123,10 +124,14 @@ mod tests {
         BgrImage { size: SizePx { w: 2, h: 1 }, data: vec![11, 22, 34, 12, 24, 38] }
     }
 
+    fn whole(size: SizePx) -> BoxPx {
+        BoxPx::from([0.0, 0.0, size.w as f32, size.h as f32])
+    }
+
     fn run(spec: &InputSpec) -> Vec<f32> {
         let mut preprocess = Preprocess::new(spec, 1);
         let mut tensor = vec![0.0; preprocess.len()];
-        let placement = Placement::new(picture().size, picture().size, spec.size, spec.place);
+        let placement = Placement::new(picture().size, whole(picture().size), spec.size, spec.place);
         preprocess.write(0, &mut tensor, &picture(), placement);
         tensor
     }
@@ -153,8 +158,8 @@ mod tests {
         let mut preprocess = Preprocess::new(&spec, 1);
         let mut tensor = vec![0.0; preprocess.len()];
         let large = BgrImage { size: spec.size, data: vec![200; 36] };
-        preprocess.write(0, &mut tensor, &large, Placement::new(large.size, large.size, spec.size, spec.place));
-        let placement = Placement::new(picture().size, picture().size, spec.size, spec.place);
+        preprocess.write(0, &mut tensor, &large, Placement::new(large.size, whole(large.size), spec.size, spec.place));
+        let placement = Placement::new(picture().size, whole(picture().size), spec.size, spec.place);
         preprocess.write(0, &mut tensor, &picture(), placement);
         assert_eq!(tensor, run(&spec));
     }
@@ -164,10 +169,14 @@ mod tests {
         let input = SizePx { w: 640, h: 480 };
         let picture = SizePx { w: 640, h: 360 };
         let source = SizePx { w: 1920, h: 1080 };
-        let placement = Placement::new(picture, source, input, Place::Centre);
+        let placement = Placement::new(picture, whole(source), input, Place::Centre);
         assert_eq!(placement.to_source(10.0, 70.0, 20.0, 80.0), Some(BoxPx::from([30.0, 30.0, 30.0, 30.0])));
         assert_eq!(placement.to_source(-5.0, 50.0, 10.0, 70.0), Some(BoxPx::from([0.0, 0.0, 30.0, 30.0])));
         assert_eq!(placement.to_source(630.0, 410.0, 900.0, 500.0), Some(BoxPx::from([1890.0, 1050.0, 30.0, 30.0])));
         assert_eq!(placement.to_source(0.0, 0.0, 640.0, 60.0), None, "in the padding");
+        let part = BoxPx::from([480.0, 360.0, 960.0, 540.0]);
+        let placement = Placement::new(picture, part, input, Place::Centre);
+        assert_eq!(placement.to_source(10.0, 70.0, 20.0, 80.0), Some(BoxPx::from([495.0, 375.0, 15.0, 15.0])));
+        assert_eq!(placement.to_source(0.0, 0.0, 640.0, 480.0), Some(part));
     }
 }

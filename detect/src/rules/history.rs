@@ -14,6 +14,13 @@ const BOX_HEIGHT_M: f64 = 1.7;
 /// Foreshortening along the road that is assumed where there is no ground plane.
 const FORESHORTENED: f64 = 0.5;
 
+/// From one frame to the next no vehicle goes farther than this: 120 km/h and the jitter of a box.
+const LEAP_M: f64 = 1.5;
+const LEAP_M_S: f64 = 34.0;
+
+/// A box that begins this near to the picture's upper edge is cut off by it, scene pixels.
+const TOP_PX: f32 = 3.0;
+
 /// Where it was in one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -44,6 +51,37 @@ impl Point {
         (f64::from(self.bbox.h) / BOX_HEIGHT_M * FORESHORTENED).max(1e-3)
     }
 
+    /// How far it moved in the picture, in heights of its box.
+    #[must_use]
+    pub fn moved_heights(&self, other: &Self) -> f64 {
+        length(sub(other.foot, self.foot)) / f64::from(self.bbox.h.max(other.bbox.h)).max(1.0)
+    }
+
+    /// Whether head and foot of its box both went along: a box that only grows or shrinks at one end, because another
+    /// vehicle uncovers it or is taken for it, stays where it is. The head of a vehicle of height `h` seen from a
+    /// camera of height `c` moves `(c - h) / c` as far in the picture: 0.7 for a rider under 6 m, 0.5 for a bus.
+    #[must_use]
+    pub fn moved_whole(&self, other: &Self, class: VehicleClass) -> bool {
+        if self.bbox.y <= TOP_PX || other.bbox.y <= TOP_PX {
+            return true;
+        }
+        let least = match class {
+            VehicleClass::Motorcycle | VehicleClass::Bicycle | VehicleClass::Pedestrian => 0.6,
+            VehicleClass::Car => 0.5,
+            VehicleClass::Bus | VehicleClass::Truck => 0.35,
+        };
+        let (a, b) = (self.bbox, other.bbox);
+        let heads = (a.centre().x - b.centre().x).hypot(a.y - b.y);
+        let feet = (a.foot().x - b.foot().x).hypot(a.bottom() - b.bottom());
+        heads >= least * feet
+    }
+
+    /// Metres between the foot points as measured, not filtered: 0 without ground plane. A leap shows here in one step.
+    #[must_use]
+    pub fn measured_step_m(&self, other: &Self) -> f64 {
+        self.ground_measured.zip(other.ground_measured).map_or(0.0, |(a, b)| length(sub(a, b)))
+    }
+
     /// Metres on the road between two points; guessed from the box's height without ground plane.
     #[must_use]
     pub fn distance_m(&self, other: &Self) -> f64 {
@@ -63,6 +101,8 @@ pub struct History {
     pub class: VehicleClass,
     /// True when the vehicle itself was never found, only its rider.
     pub guessed: bool,
+    /// Share of its class among the votes of its kind, 0 to 1: a bicycle among two wheels.
+    pub class_share: f64,
     points: VecDeque<Point>,
 }
 
@@ -70,7 +110,7 @@ impl History {
     /// An empty one.
     #[must_use]
     pub fn new(track: u64, class: VehicleClass) -> Self {
-        Self { track, class, guessed: false, points: VecDeque::new() }
+        Self { track, class, guessed: false, class_share: 1.0, points: VecDeque::new() }
     }
 
     /// Adds a point, later than the last.
@@ -116,6 +156,15 @@ impl History {
         let from = self.points.partition_point(|p| p.t_s < t_s - window_s - 1e-6);
         let to = self.points.partition_point(|p| p.t_s <= t_s + 1e-6);
         self.points.range(from..to.max(from))
+    }
+
+    /// Whether one step between two moments is longer than any vehicle goes: a track that took another vehicle for its
+    /// own.
+    #[must_use]
+    pub fn leaps(&self, from_s: f64, to_s: f64) -> bool {
+        let way = self.window(to_s, to_s - from_s);
+        let leap = |(a, b): (&Point, &Point)| a.distance_m(b) > LEAP_M + LEAP_M_S * (b.t_s - a.t_s);
+        way.clone().zip(way.skip(1)).any(leap)
     }
 
     /// Metres a second over the last `window_s` seconds before `t_s`; `None` when that was not seen.

@@ -7,9 +7,11 @@
 
 use stopline_types::RuleKind;
 
+use super::heading::{Ahead, headings};
 use super::reach::{past_m, reach_m};
 use super::{Context, Match, is_red, quantities};
-use crate::scene::StopLine;
+use crate::scene::geometry::inside;
+use crate::scene::{StopLine, Turn, TurnOnRed};
 
 /// How far behind the stop line a vehicle has gone on, where the scene draws no `beyond` line, metres.
 const BEYOND_M: f64 = 3.0;
@@ -17,9 +19,14 @@ const BEYOND_M: f64 = 3.0;
 const BESIDE_M: f64 = 0.5;
 /// The rear must have been this far before the line, so that the jitter of a box cannot cross it, metres.
 const CLEAR_M: f64 = 0.3;
-/// From one frame to the next no vehicle goes farther than this: 80 km/h and the jitter of a box.
-const LEAP_M: f64 = 1.5;
-const LEAP_M_S: f64 = 22.0;
+/// Where a turn on red is allowed: heading measured over this way, metres; it turns when it heads so far aside, degrees;
+/// a track that ends while it heads aside by this much may have turned, and accuses nobody.
+const HEADING_M: f64 = 2.0;
+const TURNS_DEG: f64 = 40.0;
+const MAY_TURN_DEG: f64 = 20.0;
+/// Who has gone so far past the line, metres, or for so long, seconds, and has not turned, goes straight on.
+const STRAIGHT_ON_M: f64 = 14.0;
+const DECIDED_S: f64 = 6.0;
 /// When the track ends short of the `beyond` line, it must have covered this share of the way and be moving.
 const MOST_OF_THE_WAY: f64 = 0.4;
 
@@ -104,10 +111,7 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
     let past_beyond_s = history.points().find(|p| p.t_s >= act.t_s && beyond(p) > 0.0).map(|p| p.t_s);
     let before_s = (front_s - 0.3).max(red.from_s).min(before.t_s);
     let after_s = past_beyond_s.unwrap_or(last.t_s).min(act.t_s + 3.0);
-    // A leap on the way is a track that took another vehicle for its own.
-    let way = history.points().filter(|p| (before_s..=after_s).contains(&p.t_s));
-    let leaps = |(a, b): (&super::Point, &super::Point)| a.distance_m(b) > LEAP_M + LEAP_M_S * (b.t_s - a.t_s);
-    if way.clone().zip(way.skip(1)).any(leaps) {
+    if history.leaps(before_s, after_s) || turns_as_allowed(context, stop, act.t_s) != Some(false) {
         return None;
     }
     let entered_on_red = past_beyond_s.is_some_and(|t| is_red(log, t));
@@ -127,8 +131,6 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
         measured.extend(quantities([("beyond_after_s", t - act.t_s)]));
     }
     Some(Match {
-        rule: RuleKind::RedLight,
-        act_s: act.t_s,
         before_s,
         after_s,
         measured,
@@ -136,9 +138,36 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
         signal: Some(stop.signal),
         lane: before.lane,
         certainty,
-        shown_s: None,
-        excess_kmh: None,
+        ..Match::at(RuleKind::RedLight, act.t_s)
     })
+}
+
+/// Whether it turned where a board allows that on red; `None`: not known yet, or too little was seen of it.
+fn turns_as_allowed(context: Context<'_>, stop: &StopLine, crossed_s: f64) -> Option<bool> {
+    let Context { scene, history, .. } = context;
+    let concerns = |t: &&TurnOnRed| t.classes.as_ref().is_none_or(|classes| classes.contains(&history.class));
+    let mut allowed = stop.turns_on_red.iter().filter(concerns).peekable();
+    if allowed.peek().is_none() {
+        return Some(false);
+    }
+    let ahead = Ahead { px: stop.line.direction, ground: stop.line_ground.as_ref().map(|line| line.direction) };
+    let turned = headings(scene, history, ahead, crossed_s - 1.0, HEADING_M);
+    let end = turned.last();
+    for turn in allowed {
+        let to_side = |deg: f64| if turn.turn == Turn::Left { -deg } else { deg };
+        let at_exit =
+            turn.exit.as_ref().map(|exit| history.points().any(|p| p.t_s > crossed_s && inside(exit, p.foot)));
+        let side = end.map_or(0.0, |end| to_side(end.deg));
+        if at_exit == Some(true) || (at_exit.is_none() && side >= TURNS_DEG) {
+            return Some(true);
+        }
+        if context.ended && side >= MAY_TURN_DEG {
+            return None;
+        }
+    }
+    let last = history.last()?;
+    let far = past_m(&stop.line, stop.line_ground.as_ref(), last).distance >= STRAIGHT_ON_M;
+    (far || context.ended || last.t_s - crossed_s >= DECIDED_S).then_some(false)
 }
 
 /// The time at which a value that is `a` at `t_a` and `b` at `t_b` is 0.

@@ -94,7 +94,7 @@ fn slope(samples: &[(f64, f64, f64)]) -> Option<(f64, f64)> {
 
 pub(super) fn check(context: Context<'_>) -> Option<Match> {
     let Context { scene, history, .. } = context;
-    let rule = scene.rules.speed;
+    let rule = &scene.rules.speed;
     let last = history.last()?;
     let limit = scene.limit_kmh(last.lane, history.class)?;
     // Judged by the lower end of the interval, against the limit; the tolerance is the law's.
@@ -116,23 +116,31 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
     let surer = |best: (f64, Speed), s: (f64, Speed)| if s.1.error_kmh < best.1.error_kmh { s } else { best };
     let (end_s, speed) = held.into_iter().fold((last.t_s, now), surer);
     let excess = speed.kmh - limit;
+    let act_s = end_s - rule.window_s / 2.0;
+    let mut measured = quantities([
+        ("speed_kmh", speed.kmh),
+        ("speed_error_kmh", speed.error_kmh),
+        ("excess_kmh", excess),
+        ("window_s", rule.window_s),
+    ]);
+    // A speed case needs a verified device (QCVN 05:2024/BCA); whether it was is said, the officer decides.
+    if let (Some(certificate), Some(at)) = (&rule.certificate, history.nearest(act_s)) {
+        let expired = !certificate.holds(at.time.utc);
+        measured.extend(quantities([("certificate_expired", f64::from(u8::from(expired)))]));
+    }
     Some(Match {
         rule: RuleKind::Speed,
         // A measured speed belongs to the middle of its window.
-        act_s: end_s - rule.window_s / 2.0,
+        act_s,
         before_s: end_s - rule.window_s,
         after_s: end_s,
-        measured: quantities([
-            ("speed_kmh", speed.kmh),
-            ("speed_error_kmh", speed.error_kmh),
-            ("excess_kmh", excess),
-            ("window_s", rule.window_s),
-        ]),
+        measured,
         limit: quantities([("speed_kmh", limit), ("tolerance_kmh", rule.over_kmh)]),
         signal: None,
         lane: last.lane,
         certainty: if history.guessed { 0.8 } else { 1.0 },
         shown_s: None,
         excess_kmh: Some(excess),
+        variant: None,
     })
 }

@@ -62,9 +62,12 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
         None => past(p).distance > REAR_PAST_M,
     };
     let in_red = || history.points().filter(|p| p.t_s >= red.from_s && p.t_s <= red_end);
-    // Who was over the line when red began could not have stopped before it.
+    // Who was over the line when red began could not have stopped before it. Where nobody saw red begin, because the
+    // session did not, standing over the line is all that can be said.
+    let began_unseen = log.phases().next().is_some_and(|p| p.from_s == red.from_s);
     let at_start = history.points().rev().find(|p| p.t_s <= red.from_s);
-    if at_start.is_some_and(|p| past(p).distance + reach > 0.0) || in_red().any(gone_on) {
+    let was_over = at_start.is_some_and(|p| past(p).distance + reach > 0.0);
+    if (was_over && !began_unseen) || in_red().any(gone_on) {
         return None;
     }
     // The longest stand.
@@ -95,6 +98,9 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
     if scene.ground.is_none() {
         certainty *= 0.85;
     }
+    if began_unseen {
+        certainty *= 0.8;
+    }
     Some(Match {
         rule: RuleKind::StopLine,
         act_s: act.t_s,
@@ -112,5 +118,6 @@ fn check_line(context: Context<'_>, stop: &StopLine) -> Option<Match> {
         lane: act.lane,
         certainty,
         excess_kmh: None,
+        variant: None,
     })
 }

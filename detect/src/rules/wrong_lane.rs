@@ -2,7 +2,13 @@
 
 use stopline_types::{RuleKind, VehicleClass};
 
-use super::{Context, Match, quantities};
+use super::{Context, History, LEAST_HEIGHTS, Match, quantities};
+use crate::scene::Lane;
+
+/// Share of the votes that makes a class sure.
+const SURE_SHARE: f64 = 0.85;
+/// Bicycles are seldom faster, metres a second (18 km/h).
+const CYCLES_M_S: f64 = 5.0;
 
 pub(super) fn check(context: Context<'_>) -> Option<Match> {
     let Context { scene, history, .. } = context;
@@ -16,10 +22,13 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
     if lane.classes.as_ref().is_none_or(|allowed| allowed.contains(&history.class)) {
         return None;
     }
+    if lane.hours.as_ref().is_some_and(|hours| !hours.hold(last.time.utc)) || !class_is_sure(lane, history) {
+        return None;
+    }
     let stay = history.points().rev().take_while(|p| p.lane == Some(lane_index));
     let from = stay.last()?;
     let (moved, dt) = (from.distance_m(last), last.t_s - from.t_s);
-    if moved < rule.distance_m || dt < rule.time_s - 1e-6 {
+    if moved < rule.distance_m || dt < rule.time_s - 1e-6 || from.moved_heights(last) < LEAST_HEIGHTS {
         return None;
     }
     Some(Match {
@@ -34,5 +43,20 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
         certainty: if history.guessed { 0.7 } else { 1.0 },
         shown_s: None,
         excess_kmh: None,
+        variant: None,
     })
+}
+
+/// Detectors take motorcycles for bicycles and lorries for buses. Where the lane allows the one, the other must be sure.
+fn class_is_sure(lane: &Lane, history: &History) -> bool {
+    use VehicleClass::{Bicycle, Bus, Car, Motorcycle, Truck};
+    let alike: &[VehicleClass] = match history.class {
+        Bicycle | Motorcycle => &[Bicycle, Motorcycle],
+        _ => &[Car, Bus, Truck],
+    };
+    let one_may = lane.classes.as_ref().is_some_and(|allowed| alike.iter().any(|class| allowed.contains(class)));
+    let now = history.last().map_or(0.0, |p| p.t_s);
+    // What goes as fast as motorcycles do may well be one.
+    let rides = history.class == Bicycle && history.pace_m_s(now, 1.0).is_some_and(|pace| pace >= CYCLES_M_S);
+    !one_may || (history.class_share >= SURE_SHARE && !rides)
 }

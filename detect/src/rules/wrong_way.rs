@@ -2,7 +2,7 @@
 
 use stopline_types::{RuleKind, VehicleClass};
 
-use super::{Context, Match, Point, quantities};
+use super::{Context, LEAST_HEIGHTS, Match, Point, quantities};
 use crate::scene::Lane;
 use crate::scene::geometry::{Point2, dot, length, sub};
 
@@ -29,7 +29,7 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
         if p.lane != Some(lane_index) || against_m(lane, p, &from) < -0.15 {
             break;
         }
-        longest = longest.max(against_m(lane, p, &from));
+        longest = longest.max(against_m(lane, p, &from)).max(p.measured_step_m(&from));
         from = *p;
         let (against, moved, dt) = (against_m(lane, &from, last), from.distance_m(last), last.t_s - from.t_s);
         if against >= rule.distance_m
@@ -37,6 +37,8 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
             && against >= MOSTLY * moved
             && against / dt >= ROLLS_M_S
             && longest <= EVENLY * against
+            && from.moved_heights(last) >= LEAST_HEIGHTS
+            && from.moved_whole(last, history.class)
         {
             let first = history.first()?;
             return Some(Match {
@@ -51,6 +53,7 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
                 certainty: if scene.ground.is_some() { 1.0 } else { 0.85 },
                 shown_s: None,
                 excess_kmh: None,
+                variant: None,
             });
         }
     }

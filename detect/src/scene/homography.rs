@@ -21,6 +21,9 @@ pub enum HomographyError {
     /// No four points with no three on one line.
     #[error("expected 4 points of which no 3 lie on one line, found none ({0})")]
     OnOneLine(&'static str),
+    /// A point in a part of the picture that the lens cannot show.
+    #[error("a px lies where the lens of [scene.lens] shows nothing: check k1, k2 and focal_px")]
+    OutsideLens,
     /// The points lie on both sides of the horizon the fit implies.
     #[error("the points do not describe one plane seen from one place: check that each px belongs to its m")]
     Folded,
@@ -63,6 +66,29 @@ impl Homography {
             return Err(HomographyError::Folded);
         }
         Ok(Self { h, side })
+    }
+
+    /// The way back.
+    #[must_use]
+    pub fn inverse(&self) -> Option<Self> {
+        let h = &self.h;
+        let minor = |r: [usize; 2], c: [usize; 2]| h[r[0]][c[0]] * h[r[1]][c[1]] - h[r[0]][c[1]] * h[r[1]][c[0]];
+        let others = |i: usize| match i {
+            0 => [1, 2],
+            1 => [0, 2],
+            _ => [0, 1],
+        };
+        let mut inverse = [[0.0; 3]; 3];
+        for (i, row) in inverse.iter_mut().enumerate() {
+            for (j, cell) in row.iter_mut().enumerate() {
+                let sign = if (i + j) % 2 == 0 { 1.0 } else { -1.0 };
+                *cell = sign * minor(others(j), others(i));
+            }
+        }
+        let determinant: f64 = (0..3).map(|j| h[0][j] * inverse[j][0]).sum();
+        // Of a point on the visible side, third coordinate w, the image has determinant / w: its sign tells the side.
+        let side = (determinant * self.side).signum();
+        (determinant != 0.0 && determinant.is_finite()).then_some(Self { h: inverse, side })
     }
 
     /// Where a point goes; `None` on or above the horizon.

@@ -6,22 +6,34 @@
 
 mod config;
 pub mod geometry;
+mod ground;
+mod guard;
 mod homography;
+mod hours;
+mod lens;
+pub mod preview;
+mod region;
 mod resolve;
 mod rule_config;
 
 pub use config::{
-    GroundConfig, GroundPointConfig, LampLayout, LaneConfig, LimitsConfig, SceneConfig, SignalConfig, StopLineConfig,
-    ZoneConfig, ZoneKind,
+    GroundConfig, GroundPointConfig, LampLayout, LaneConfig, LimitsConfig, RegionConfig, SceneConfig, SignalConfig,
+    SolidLineConfig, StopLineConfig, Turn, TurnConfig, TurnOnRedConfig, ZoneConfig, ZoneKind,
 };
+pub use ground::Ground;
+pub use guard::{Guard, GuardMemory, ViewFault};
 pub use homography::{Homography, HomographyError};
+pub use hours::Hours;
+pub use lens::{Lens, LensConfig};
 pub use resolve::SceneError;
 pub use rule_config::{
-    NoStoppingConfig, RedLightConfig, RulesConfig, SpeedConfig, StopLineRuleConfig, WrongLaneConfig, WrongWayConfig,
+    CertificateConfig, DrivesInConfig, IncidentsConfig, NoStoppingConfig, RedLightConfig, RulesConfig,
+    SolidLineConfig as SolidLineRuleConfig, SpeedConfig, StopLineRuleConfig, TurnRuleConfig, UnbuiltConfig,
+    WrongLaneConfig, WrongWayConfig,
 };
 
 use geometry::{DirectedLine, Point2};
-use stopline_types::{BoxPx, SizePx, VehicleClass};
+use stopline_types::{BoxPx, SizePx, UtcUs, VehicleClass};
 
 /// How far the shape of a stream may differ from `frame_px` before its scene no longer fits.
 pub const ASPECT_TOLERANCE: f64 = 0.02;
@@ -37,22 +49,20 @@ pub struct Scene {
     pub stop_lines: Vec<StopLine>,
     /// Zones in the order of the file.
     pub zones: Vec<Zone>,
+    /// Solid lines in the order of the file.
+    pub solid_lines: Vec<SolidLine>,
+    /// Forbidden turns in the order of the file.
+    pub turns: Vec<ForbiddenTurn>,
     /// Signal heads in the order of the file, which is also the order of [`Scene::crop_requests`].
     pub signals: Vec<SignalHead>,
     /// The ground plane, if the camera is calibrated.
     pub ground: Option<Ground>,
     /// The rules with their parameters.
     pub rules: RulesConfig,
+    /// The part of the frame to analyse, pixels; `None`: all of it.
+    pub region: Option<BoxPx>,
     version: String,
-}
-
-/// The ground plane: pixels to metres.
-#[derive(Debug, Clone)]
-pub struct Ground {
-    /// Pixels of the scene's frame to metres.
-    pub to_m: Homography,
-    /// Root mean square distance between the given and the mapped points, metres.
-    pub error_m: f64,
+    calibration: String,
 }
 
 /// A part of the road with one direction.
@@ -68,6 +78,8 @@ pub struct Lane {
     pub direction_ground: Option<Point2>,
     /// Classes that may use it; `None`: all.
     pub classes: Option<Vec<VehicleClass>>,
+    /// When `classes` holds; `None`: always.
+    pub hours: Option<Hours>,
     /// Speed limits by class.
     pub limits: LimitsConfig,
 }
@@ -85,6 +97,49 @@ pub struct StopLine {
     pub beyond: Option<Beyond>,
     /// The head that governs it: an index into [`Scene::signals`].
     pub signal: usize,
+    /// Turns allowed on red.
+    pub turns_on_red: Vec<TurnOnRed>,
+}
+
+/// A turn allowed on red.
+#[derive(Debug, Clone)]
+pub struct TurnOnRed {
+    /// Which.
+    pub turn: Turn,
+    /// For whom; `None`: all classes.
+    pub classes: Option<Vec<VehicleClass>>,
+    /// Where it leads, pixels; `None`: told by the change of heading.
+    pub exit: Option<Vec<Point2>>,
+}
+
+/// A line that may not be crossed.
+#[derive(Debug, Clone)]
+pub struct SolidLine {
+    /// Its name.
+    pub name: String,
+    /// In pixels.
+    pub line: DirectedLine,
+    /// On the ground, metres, if calibrated.
+    pub line_ground: Option<DirectedLine>,
+    /// Classes that may cross it.
+    pub crossing_allowed: Vec<VehicleClass>,
+}
+
+/// A forbidden turn.
+#[derive(Debug, Clone)]
+pub struct ForbiddenTurn {
+    /// Its name.
+    pub name: String,
+    /// What is forbidden.
+    pub turn: Turn,
+    /// Lanes it is forbidden from: indexes into [`Scene::lanes`].
+    pub from: Vec<usize>,
+    /// Where it leads, pixels; `None`: told by the change of heading alone.
+    pub exit: Option<Vec<Point2>>,
+    /// For whom; `None`: all classes.
+    pub classes: Option<Vec<VehicleClass>>,
+    /// When; `None`: always.
+    pub hours: Option<Hours>,
 }
 
 /// The line behind a stop line after which a vehicle counts as gone on.
@@ -105,8 +160,34 @@ pub struct Zone {
     pub kind: ZoneKind,
     /// Its border, pixels.
     pub polygon: Vec<Point2>,
-    /// Standing longer than this is an offence, seconds.
+    /// Standing longer than this is an offence, seconds; endless for zones that forbid no standing.
     pub dwell_s: f64,
+    /// For whom; `None`: all classes.
+    pub classes: Option<Vec<VehicleClass>>,
+    /// When; `None`: always.
+    pub hours: Option<Hours>,
+}
+
+impl Zone {
+    /// Whether it forbids something to a class at an instant. Pedestrians are no vehicles.
+    #[must_use]
+    pub fn concerns(&self, class: VehicleClass, utc: UtcUs) -> bool {
+        concerns(self.classes.as_deref(), self.hours.as_ref(), class, utc)
+    }
+}
+
+impl ForbiddenTurn {
+    /// Whether it is forbidden to a class at an instant.
+    #[must_use]
+    pub fn concerns(&self, class: VehicleClass, utc: UtcUs) -> bool {
+        concerns(self.classes.as_deref(), self.hours.as_ref(), class, utc)
+    }
+}
+
+fn concerns(classes: Option<&[VehicleClass]>, hours: Option<&Hours>, class: VehicleClass, utc: UtcUs) -> bool {
+    class != VehicleClass::Pedestrian
+        && classes.is_none_or(|classes| classes.contains(&class))
+        && hours.is_none_or(|hours| hours.hold(utc))
 }
 
 /// A signal head.
@@ -131,10 +212,14 @@ impl Scene {
             lanes: Vec::new(),
             stop_lines: Vec::new(),
             zones: Vec::new(),
+            solid_lines: Vec::new(),
+            turns: Vec::new(),
             signals: Vec::new(),
             ground: None,
             rules: RulesConfig::default(),
+            region: None,
             version: "none".to_owned(),
+            calibration: "none".to_owned(),
         }
     }
 
@@ -149,6 +234,25 @@ impl Scene {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// As [`Self::version`], but only of what is drawn on the picture: a new limit or rule needs no new calibration.
+    #[must_use]
+    pub fn calibration(&self) -> &str {
+        &self.calibration
+    }
+
+    /// [`Self::region`] as `[x, y, w, h]` in fractions of the frame.
+    #[must_use]
+    pub fn region_request(&self) -> Option<[f32; 4]> {
+        let (w, h) = (self.frame.w as f32, self.frame.h as f32);
+        self.region.map(|r| [r.x / w, r.y / h, r.w / w, r.h / h])
+    }
+
+    /// What a person should look at again, in words; none of it keeps the scene from being used.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.ground.as_ref().map(Ground::warnings).unwrap_or_default()
     }
 
     /// Factors from pixels of a stream's frame to pixels of the scene, or why the scene does not fit that stream.
@@ -171,7 +275,7 @@ impl Scene {
     /// The ground position of a pixel in metres; `None` without calibration or above the horizon.
     #[must_use]
     pub fn to_ground(&self, at: Point2) -> Option<Point2> {
-        self.ground.as_ref()?.to_m.apply(at)
+        self.ground.as_ref()?.apply(at)
     }
 
     /// The first lane that holds the point.

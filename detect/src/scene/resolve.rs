@@ -4,11 +4,16 @@ use std::collections::HashSet;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
-use stopline_types::{PointPx, SignalState};
+use stopline_types::{PointPx, RuleMode, SignalState, VehicleClass};
 
 use super::config::{LimitsConfig, SceneConfig};
 use super::geometry::{self, DirectedLine, Point2, point, sub, unit};
-use super::{Beyond, Ground, Homography, Lane, Scene, SignalHead, StopLine, Zone};
+use super::{
+    Beyond, ForbiddenTurn, Ground, Lane, Lens, RegionConfig, Scene, SignalHead, SolidLine, StopLine, Turn, TurnOnRed, Zone,
+};
+
+/// Longest side of a frame, pixels: more than any camera's.
+const MOST_PX: u32 = 16_384;
 
 /// One thing that is wrong with a scene.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,21 +29,42 @@ impl Scene {
     /// Checks a scene. Returns all that is wrong with it.
     pub fn resolve(config: &SceneConfig) -> Result<Self, Vec<SceneError>> {
         let mut check = Check { config, errors: Vec::new() };
-        if config.frame_px.w < 16 || config.frame_px.h < 16 {
-            check.fail("frame_px", format!("expected the frame's [width, height], found {}", config.frame_px));
+        let sides = [config.frame_px.w, config.frame_px.h];
+        if !sides.iter().all(|side| (16..=MOST_PX).contains(side)) {
+            let found = config.frame_px;
+            let reason = format!("expected the frame's [width, height], 16 to {MOST_PX} each, found {found}");
+            check.fail("frame_px", reason);
             return Err(check.errors);
         }
         let ground = check.ground();
+        check.region();
         let signals = check.signals();
         let stop_lines = check.stop_lines(ground.as_ref());
         let lanes = check.lanes(ground.as_ref());
         let zones = check.zones();
+        let solid_lines = check.solid_lines(ground.as_ref());
+        let turns = check.turns();
         check.rules();
         if !check.errors.is_empty() {
             return Err(check.errors);
         }
         let rules = config.rules.clone();
-        Ok(Self { frame: config.frame_px, lanes, stop_lines, zones, signals, ground, rules, version: version(config) })
+        let (version, calibration) = (version(config), calibration(config));
+        let scene = Self {
+            frame: config.frame_px,
+            lanes,
+            stop_lines,
+            zones,
+            solid_lines,
+            turns,
+            signals,
+            ground,
+            rules,
+            region: None,
+            version,
+            calibration,
+        };
+        Ok(Self { region: super::region::of(&scene, config.region), ..scene })
     }
 }
 
@@ -47,6 +73,21 @@ impl Scene {
 fn version(config: &SceneConfig) -> String {
     let json = serde_json::to_vec(config).unwrap_or_default();
     let hash = Sha256::new().chain_update(b"scene/1\n").chain_update(json).finalize();
+    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The same of what is drawn on the picture.
+fn calibration(config: &SceneConfig) -> String {
+    let SceneConfig { frame_px, lanes, stop_lines, zones, signals, ground, lens, region, solid_lines, turns, rules: _ } = config;
+    let lanes: Vec<_> = lanes.iter().map(|l| (&l.polygon, l.direction)).collect();
+    let stop_lines: Vec<_> = stop_lines.iter().map(|l| (&l.points, &l.beyond)).collect();
+    let edges: Vec<_> = solid_lines.iter().map(|l| &l.points).collect();
+    let exits: Vec<_> = turns.iter().map(|t| &t.exit).collect();
+    let zones: Vec<_> = zones.iter().map(|z| &z.polygon).collect();
+    let signals: Vec<_> = signals.iter().map(|s| s.bbox).collect();
+    let drawn = (lanes, stop_lines, edges, exits, zones, signals);
+    let json = serde_json::to_vec(&(frame_px, drawn, ground, lens, region)).unwrap_or_default();
+    let hash = Sha256::new().chain_update(b"calibration/1\n").chain_update(json).finalize();
     hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -141,20 +182,40 @@ impl Check<'_> {
             }
         }
         let pairs: Vec<_> = config.points.iter().map(|p| (point(p.px), p.m)).collect();
-        let to_m = match Homography::fit(&pairs) {
-            Ok(to_m) => to_m,
+        let lens = match self.config.lens.map(|lens| Lens::new(&lens, self.config.frame_px)).transpose() {
+            Ok(lens) => lens,
+            Err(reason) => {
+                self.fail("lens", reason);
+                return None;
+            }
+        };
+        let ground = match Ground::fit(pairs, lens) {
+            Ok(ground) => ground,
             Err(error) => {
                 self.fail("ground.points", error);
                 return None;
             }
         };
-        let error_m = to_m.rms(&pairs);
+        let error_m = ground.error_m;
         if error_m > config.max_error_m {
             let most = config.max_error_m;
             self.fail("ground.points", format_args!("fit them only to {error_m:.2} m, expected {most} m or less"));
             return None;
         }
-        Some(Ground { to_m, error_m })
+        Some(ground)
+    }
+
+    fn region(&mut self) {
+        let RegionConfig::Box(b) = self.config.region else { return };
+        let frame = self.config.frame_px;
+        let fits = b.x >= 0.0 && b.y >= 0.0 && b.right() <= frame.w as f32 && b.bottom() <= frame.h as f32;
+        if !(fits && b.w >= 0.1 * frame.w as f32 && b.h >= 0.1 * frame.h as f32) {
+            let found = format!("[{}, {}, {}, {}]", b.x, b.y, b.w, b.h);
+            self.fail(
+                "region",
+                format!("expected [x, y, w, h] inside {frame} and a tenth of it each way, found {found}"),
+            );
+        }
     }
 
     fn signals(&mut self) -> Vec<SignalHead> {
@@ -211,9 +272,85 @@ impl Check<'_> {
                 continue;
             }
             let beyond = beyond.map(|(line, line_ground)| Beyond { line, line_ground });
-            lines.push(StopLine { name: s.name.clone(), line, line_ground, beyond, signal });
+            let turns_on_red = self.turns_on_red(&key("turns_on_red"), &s.turns_on_red);
+            lines.push(StopLine { name: s.name.clone(), line, line_ground, beyond, signal, turns_on_red });
         }
         lines
+    }
+
+    fn turns_on_red(&mut self, key: &str, config: &[super::TurnOnRedConfig]) -> Vec<TurnOnRed> {
+        let mut turns = Vec::new();
+        for (i, t) in config.iter().enumerate() {
+            if t.turn == Turn::UTurn {
+                self.fail(format_args!("{key}[{i}].turn"), "expected left or right: nobody may turn back on red");
+            }
+            self.classes(&format!("{key}[{i}].classes"), t.classes.as_deref());
+            let Some(exit) = self.exit(&format!("{key}[{i}].exit"), t.exit.as_deref()) else { continue };
+            turns.push(TurnOnRed { turn: t.turn, classes: t.classes.clone(), exit });
+        }
+        turns
+    }
+
+    /// A polygon that need not be given; `None` if it is and is wrong.
+    fn exit(&mut self, key: &str, points: Option<&[PointPx]>) -> Option<Option<Vec<Point2>>> {
+        points.map_or(Some(None), |points| self.polygon(key, points).map(Some))
+    }
+
+    fn classes(&mut self, key: &str, classes: Option<&[VehicleClass]>) {
+        if classes.is_some_and(<[_]>::is_empty) {
+            self.fail(key, "is empty: leave it out for all classes");
+        }
+    }
+
+    fn solid_lines(&mut self, ground: Option<&Ground>) -> Vec<SolidLine> {
+        let config = self.config;
+        self.names("solid_lines", config.solid_lines.iter().map(|l| l.name.as_str()));
+        let mut lines = Vec::new();
+        for (i, l) in config.solid_lines.iter().enumerate() {
+            let key = format!("solid_lines[{i}].points");
+            // It has no direction of its own: any across it tells its two sides apart.
+            let along = l.points.first().zip(l.points.last()).and_then(|(a, b)| unit(sub(point(*b), point(*a))));
+            let across = along.map(|along| [along[1], -along[0]]);
+            let Some((line, line_ground)) = self.line(&key, &l.points, across, ground) else {
+                if across.is_none() {
+                    self.fail(&key, "expected two or more points apart from each other");
+                }
+                continue;
+            };
+            let crossing_allowed = l.crossing_allowed.clone();
+            lines.push(SolidLine { name: l.name.clone(), line, line_ground, crossing_allowed });
+        }
+        lines
+    }
+
+    fn turns(&mut self) -> Vec<ForbiddenTurn> {
+        let config = self.config;
+        self.names("turns", config.turns.iter().map(|t| t.name.as_str()));
+        let mut turns = Vec::new();
+        for (i, t) in config.turns.iter().enumerate() {
+            let mut from = Vec::new();
+            for name in &t.from {
+                match config.lanes.iter().position(|lane| lane.name == *name) {
+                    Some(lane) => from.push(lane),
+                    None => {
+                        let known: Vec<_> = config.lanes.iter().map(|lane| lane.name.as_str()).collect();
+                        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                        self.fail(
+                            format_args!("turns[{i}].from"),
+                            format_args!("no lane named {name:?}; known: {known}"),
+                        );
+                    }
+                }
+            }
+            if t.from.is_empty() {
+                self.fail(format_args!("turns[{i}].from"), "expected the names of one or more lanes");
+            }
+            self.classes(&format!("turns[{i}].classes"), t.classes.as_deref());
+            let Some(exit) = self.exit(&format!("turns[{i}].exit"), t.exit.as_deref()) else { continue };
+            let (classes, hours) = (t.classes.clone(), t.hours.clone());
+            turns.push(ForbiddenTurn { name: t.name.clone(), turn: t.turn, from, exit, classes, hours });
+        }
+        turns
     }
 
     fn line(
@@ -230,7 +367,7 @@ impl Check<'_> {
             return None;
         };
         let Some(ground) = ground else { return Some((line, None)) };
-        let on_road: Option<Vec<_>> = points.iter().map(|p| ground.to_m.apply(*p)).collect();
+        let on_road: Option<Vec<_>> = points.iter().map(|p| ground.apply(*p)).collect();
         let toward = direction_on_ground(ground, geometry::centroid(&points), direction);
         let on_road = on_road.zip(toward).and_then(|(points, toward)| DirectedLine::new(points, toward));
         if on_road.is_none() {
@@ -248,8 +385,9 @@ impl Check<'_> {
             let direction = self.direction(&format!("lanes[{i}].direction"), l.direction);
             let polygon = self.polygon(&format!("lanes[{i}].polygon"), &l.polygon);
             self.limits(&format!("lanes[{i}].limit_kmh"), &l.limit_kmh);
-            if l.classes.as_ref().is_some_and(Vec::is_empty) {
-                self.fail(format_args!("lanes[{i}].classes"), "is empty: leave it out to allow all classes");
+            self.classes(&format!("lanes[{i}].classes"), l.classes.as_deref());
+            if l.hours.is_some() && l.classes.is_none() {
+                self.fail(format_args!("lanes[{i}].hours"), "expected `classes` beside it: whom they concern");
             }
             let (Some(direction), Some(polygon)) = (direction, polygon) else { continue };
             let centre = geometry::centroid(&polygon);
@@ -260,6 +398,7 @@ impl Check<'_> {
                 direction,
                 direction_ground,
                 classes: l.classes.clone(),
+                hours: l.hours.clone(),
                 limits: l.limit_kmh,
             });
         }
@@ -271,9 +410,18 @@ impl Check<'_> {
         self.names("zones", config.zones.iter().map(|z| z.name.as_str()));
         let mut zones = Vec::new();
         for (i, z) in config.zones.iter().enumerate() {
-            self.positive(&format!("zones[{i}].dwell_s"), z.dwell_s);
+            let dwell = format!("zones[{i}].dwell_s");
+            match (z.kind.stands(), z.dwell_s) {
+                (true, Some(dwell_s)) => self.positive(&dwell, dwell_s),
+                (true, None) => self.fail(dwell, "is missing: after how many seconds of standing it is an offence"),
+                (false, Some(_)) => self.fail(dwell, "belongs to no_stopping and no_parking only"),
+                (false, None) => {}
+            }
+            self.classes(&format!("zones[{i}].classes"), z.classes.as_deref());
             let Some(polygon) = self.polygon(&format!("zones[{i}].polygon"), &z.polygon) else { continue };
-            zones.push(Zone { name: z.name.clone(), kind: z.kind, polygon, dwell_s: z.dwell_s });
+            let (classes, hours) = (z.classes.clone(), z.hours.clone());
+            let dwell_s = z.dwell_s.unwrap_or(f64::INFINITY);
+            zones.push(Zone { name: z.name.clone(), kind: z.kind, polygon, dwell_s, classes, hours });
         }
         zones
     }
@@ -290,6 +438,14 @@ impl Check<'_> {
             ("rules.no_stopping.min_fps", rules.no_stopping.min_fps),
             ("rules.speed.min_fps", rules.speed.min_fps),
             ("rules.speed.over_kmh", rules.speed.over_kmh),
+            ("rules.solid_line.min_fps", rules.solid_line.min_fps),
+            ("rules.solid_line.settle_s", rules.solid_line.settle_s),
+            ("rules.forbidden_turn.min_fps", rules.forbidden_turn.min_fps),
+            ("rules.u_turn.min_fps", rules.u_turn.min_fps),
+            ("rules.no_entry.min_fps", rules.no_entry.min_fps),
+            ("rules.no_parking.min_fps", rules.no_parking.min_fps),
+            ("rules.emergency_lane.min_fps", rules.emergency_lane.min_fps),
+            ("rules.pavement.min_fps", rules.pavement.min_fps),
         ] {
             self.not_negative(key, value);
         }
@@ -303,14 +459,53 @@ impl Check<'_> {
             ("rules.no_stopping.still_m", rules.no_stopping.still_m),
             ("rules.speed.window_s", rules.speed.window_s),
             ("rules.speed.max_error_kmh", rules.speed.max_error_kmh),
+            ("rules.solid_line.clear_m", rules.solid_line.clear_m),
+            ("rules.solid_line.within_s", rules.solid_line.within_s),
+            ("rules.forbidden_turn.heading_m", rules.forbidden_turn.heading_m),
+            ("rules.u_turn.heading_m", rules.u_turn.heading_m),
+            ("rules.no_entry.distance_m", rules.no_entry.distance_m),
+            ("rules.no_entry.time_s", rules.no_entry.time_s),
+            ("rules.no_parking.still_m", rules.no_parking.still_m),
+            ("rules.emergency_lane.distance_m", rules.emergency_lane.distance_m),
+            ("rules.emergency_lane.time_s", rules.emergency_lane.time_s),
+            ("rules.pavement.distance_m", rules.pavement.distance_m),
+            ("rules.pavement.time_s", rules.pavement.time_s),
+            ("rules.incidents.stopped_s", rules.incidents.stopped_s),
+            ("rules.incidents.queue_s", rules.incidents.queue_s),
+            ("rules.incidents.queue_vehicles", f64::from(rules.incidents.queue_vehicles)),
         ] {
             self.positive(key, value);
+        }
+        for (key, turn) in [("rules.forbidden_turn", rules.forbidden_turn), ("rules.u_turn", rules.u_turn)] {
+            if !(turn.turn_deg > 0.0 && turn.turn_deg < turn.back_deg && turn.back_deg <= 180.0) {
+                let found = format!("found turn_deg {} and back_deg {}", turn.turn_deg, turn.back_deg);
+                self.fail(key, format_args!("expected 0 < turn_deg < back_deg <= 180, {found}"));
+            }
+        }
+        for (key, mode) in [("rules.over_riders", rules.over_riders.mode), ("rules.no_helmet", rules.no_helmet.mode)] {
+            if mode != RuleMode::Off {
+                self.fail(
+                    format_args!("{key}.mode"),
+                    "expected \"off\": this rule needs a model of riders and helmets, and none is installed",
+                );
+            }
+        }
+        if let Some(certificate) = &rules.speed.certificate {
+            for (key, text) in [("number", &certificate.number), ("body", &certificate.body)] {
+                if text.trim().is_empty() {
+                    self.fail(format_args!("rules.speed.certificate.{key}"), "is empty");
+                }
+            }
+            if certificate.last_day().is_none() {
+                let found = format!("expected a day like 2027-03-31, found {:?}", certificate.expires);
+                self.fail("rules.speed.certificate.expires", found);
+            }
         }
         let limits = rules.speed.limit_kmh;
         self.limits("rules.speed.limit_kmh", &limits);
         let limited = self.config.lanes.iter().map(|l| l.limit_kmh).chain([limits]);
         let any_limit = limited.flat_map(|l| l.entries()).any(|(_, limit)| limit.is_some());
-        if any_limit && self.config.ground.is_none() && rules.speed.mode != stopline_types::RuleMode::Off {
+        if any_limit && self.config.ground.is_none() && rules.speed.mode != RuleMode::Off {
             self.fail(
                 "ground",
                 "speed limits are given but no ground points: add them, or set rules.speed.mode = \"off\"",
@@ -322,7 +517,7 @@ impl Check<'_> {
 /// A direction in the picture as a direction on the road, at a place.
 fn direction_on_ground(ground: &Ground, at: Point2, direction: Point2) -> Option<Point2> {
     let ahead = [at[0] + direction[0], at[1] + direction[1]];
-    unit(sub(ground.to_m.apply(ahead)?, ground.to_m.apply(at)?))
+    unit(sub(ground.apply(ahead)?, ground.apply(at)?))
 }
 
 #[cfg(test)]

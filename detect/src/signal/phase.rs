@@ -1,4 +1,8 @@
 //! Phases over time: single wrong readings change nothing, and each phase keeps the moment of its first reading.
+//!
+//! A head that cannot be read for a moment holds its state for [`BRIDGE_S`]; after that its phase is unknown (or dark)
+//! from the first such reading on. The moment of a change is known to lie between the last reading of the old state and
+//! the first of the new: one frame's gap, or as long as the head was hidden.
 
 use std::collections::VecDeque;
 
@@ -18,10 +22,18 @@ pub struct Phase {
     pub state: SignalState,
     /// Its first reading, seconds of the media.
     pub from_s: f64,
-    /// The last reading of another state before that; the change lies between the two.
+    /// The last reading of the state before; the change lies between the two. Equal to `from_s` when it was not seen.
     pub after_s: f64,
     /// Its first reading in UTC.
     pub from: UtcUs,
+}
+
+impl Phase {
+    /// How much earlier than `from_s` it may have begun, seconds; `None` when its begin was not seen.
+    #[must_use]
+    pub fn start_error_s(&self) -> Option<f64> {
+        (self.after_s < self.from_s).then_some(self.from_s - self.after_s)
+    }
 }
 
 /// The phases of one head.
@@ -30,19 +42,21 @@ pub struct PhaseLog {
     phases: VecDeque<Phase>,
     /// A state read but not settled yet, and its readings.
     candidate: Option<(Phase, u32)>,
-    last_s: Option<f64>,
+    /// The last reading of the latest phase's state.
+    held_s: Option<f64>,
 }
 
 impl PhaseLog {
     /// Takes a reading in.
     pub fn read(&mut self, t_s: f64, utc: UtcUs, state: SignalState) {
-        let before = self.last_s.replace(t_s).unwrap_or(t_s);
         let empty = is_empty(state);
         let current = self.phases.back().map(|p| p.state);
         if current == Some(state) || (empty && current.is_none()) {
+            self.held_s = current.map(|_| t_s);
             self.candidate = None;
             return;
         }
+        let before = self.held_s.unwrap_or(t_s);
         // A reading that says nothing does not take back what others said: a lamp may flicker at the camera's rate.
         let said = self.candidate.is_some_and(|(phase, _)| !is_empty(phase.state) && t_s - phase.from_s < BRIDGE_S);
         if empty && said {
@@ -65,11 +79,28 @@ impl PhaseLog {
         let first = current.is_none();
         if first || (readings >= 2 && t_s - phase.from_s >= needed - 1e-6) {
             self.candidate = None;
+            self.held_s = Some(t_s);
             self.phases.push_back(phase);
             if self.phases.len() > KEPT {
                 self.phases.pop_front();
             }
         }
+    }
+
+    /// Says that what was taken for other states since `from_s` was `state` all along: a flashing lamp is known as one
+    /// only after some flashes. Does nothing if the head showed it already.
+    pub(super) fn rename_since(&mut self, from_s: f64, t_s: f64, utc: UtcUs, state: SignalState) {
+        if self.phases.back().is_some_and(|p| p.state == state) {
+            self.read(t_s, utc, state);
+            return;
+        }
+        let mut after_s = from_s;
+        while let Some(phase) = self.phases.pop_back_if(|p| p.from_s >= from_s - 1e-6) {
+            after_s = phase.after_s.min(from_s);
+        }
+        self.phases.push_back(Phase { state, from_s, after_s, from: utc.plus_s(from_s - t_s) });
+        self.candidate = None;
+        self.held_s = Some(t_s);
     }
 
     /// The phase at a time; `None` before the first and when the time is older than what is kept.
@@ -150,6 +181,24 @@ mod tests {
         };
         let readings: Vec<_> = (0..40).map(|i| (f64::from(i) / 12.0, state(i))).collect();
         assert_eq!(log(&readings), vec![(0.0, Red), (1.0, Green)]);
+    }
+
+    /// Hidden while it changes: the change may lie anywhere in between, and the phase says so.
+    #[test]
+    fn the_error_of_a_start_is_the_gap() {
+        use SignalState::{Green, Red, Unknown};
+        let mut log = PhaseLog::default();
+        for i in 0..60 {
+            let state = match i {
+                0..20 => Red,
+                20..25 => Unknown,
+                25..50 => Green,
+                _ => Red,
+            };
+            log.read(f64::from(i) / 10.0, UtcUs(0), state);
+        }
+        let errors: Vec<_> = log.phases().map(|p| p.start_error_s().map(|e| (e * 10.0).round() as i32)).collect();
+        assert_eq!(errors, [None, Some(6), Some(1)]);
     }
 
     #[test]

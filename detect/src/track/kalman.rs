@@ -5,13 +5,15 @@
 
 use stopline_types::BoxPx;
 
-/// Standard deviation of unmodelled acceleration, box heights a second squared. A motorcycle (1.6 m with rider)
-/// that starts or brakes briskly does about 3 m/s².
-const ACCELERATION: f64 = 2.0;
+/// Spectral density of unmodelled acceleration, squared box heights a second cubed: of one with a standard deviation
+/// of 2 heights a second squared that holds for a tenth of a second. A motorcycle (1.6 m with rider) that starts or
+/// brakes briskly does about 3 m/s². A density, and not a deviation for each frame, so that the filter is the same at
+/// any frame rate.
+const ACCELERATION: f64 = 0.4;
 /// Standard deviation of a measured edge, box heights.
 const MEASURE: f64 = 0.05;
-/// Standard deviation of the change of size, box heights a second.
-const GROWTH: f64 = 0.25;
+/// Spectral density of the change of size, squared box heights a second: a quarter of its height in a second.
+const GROWTH: f64 = 0.0063;
 /// Standard deviation of a new object's velocity, box heights a second.
 const FIRST_VELOCITY: f64 = 3.0;
 
@@ -24,14 +26,13 @@ struct Axis {
 }
 
 impl Axis {
-    fn predict(&mut self, dt: f64, acceleration: f64) {
+    fn predict(&mut self, dt: f64, q: f64) {
         self.at += self.velocity * dt;
         let [paa, pav, pvv] = self.p;
-        let q = acceleration * acceleration;
         self.p = [
-            paa + 2.0 * dt * pav + dt * dt * pvv + q * dt.powi(4) / 4.0,
-            pav + dt * pvv + q * dt.powi(3) / 2.0,
-            pvv + q * dt * dt,
+            paa + 2.0 * dt * pav + dt * dt * pvv + q * dt.powi(3) / 3.0,
+            pav + dt * pvv + q * dt * dt / 2.0,
+            pvv + q * dt,
         ];
     }
 
@@ -88,10 +89,10 @@ impl BoxFilter {
     /// Moves on by `dt` seconds.
     pub fn predict(&mut self, dt: f64) {
         let h = self.h.length.max(1.0);
-        self.x.predict(dt, ACCELERATION * h);
-        self.y.predict(dt, ACCELERATION * h);
-        self.w.p += (GROWTH * h * dt).powi(2);
-        self.h.p += (GROWTH * h * dt).powi(2);
+        self.x.predict(dt, ACCELERATION * h * h);
+        self.y.predict(dt, ACCELERATION * h * h);
+        self.w.p += GROWTH * h * h * dt;
+        self.h.p += GROWTH * h * h * dt;
     }
 
     /// Takes a measured box in; `blur` above 1 for one whose edges are less certain.
@@ -115,6 +116,12 @@ impl BoxFilter {
     #[must_use]
     pub fn foot(&self) -> [f64; 2] {
         [self.x.at, self.y.at]
+    }
+
+    /// Standard deviation of the foot point, pixels: of the axis it is less sure of.
+    #[must_use]
+    pub fn spread(&self) -> f64 {
+        self.x.p[0].max(self.y.p[0]).max(0.0).sqrt()
     }
 
     /// Pixels a second.

@@ -18,6 +18,10 @@ const FIRST_RATIO: f32 = 1.15;
 /// Share of each new joined pair in the learned ratio.
 const LEARN: f32 = 0.02;
 
+/// Tops and bottoms of two persons on one motorcycle differ by less than these shares of their height.
+const PAIR_HEADS: f32 = 0.25;
+const PAIR_SEATS: f32 = 0.35;
+
 /// What can be matched with what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
@@ -121,10 +125,13 @@ impl RiderMerger {
         }
         for person in alone {
             // Two persons of whom one covers the other, and no machine: a pair on one motorcycle, or two walkers so
-            // close that they are one for us.
+            // close that they are one for us. Heads and seats of a pair are at one height; who stands behind another
+            // shows higher up.
             let near = |o: &&mut Observation| {
-                o.class == VehicleClass::Pedestrian
-                    && o.seen.overlap(&person.bbox) > 0.5 * smaller(&o.seen, &person.bbox)
+                let (a, b) = (&o.seen, &person.bbox);
+                let level = (a.y - b.y).abs() < PAIR_HEADS * a.h.max(b.h)
+                    && (a.bottom() - b.bottom()).abs() < PAIR_SEATS * a.h.max(b.h);
+                o.class == VehicleClass::Pedestrian && level && a.overlap(b) > 0.5 * smaller(a, b)
             };
             if let Some(other) = objects.iter_mut().find(near) {
                 other.seen = other.seen.around(&person.bbox);

@@ -8,6 +8,23 @@ use super::riders::{Group, Observation};
 
 /// Boxes with this score or more are matched first and may begin a track.
 const HIGH_SCORE: f32 = 0.35;
+/// Heights of a settled track's box and of an observation may differ by this factor, and by one more a second unseen.
+const SETTLED_SIZE: f64 = 1.5;
+/// The same for one that has just begun, and at most.
+const FRESH_SIZE: f64 = 2.5;
+/// An observation may lie so far from where it is expected, box heights: how much boxes of one thing jitter.
+const NEAR: f64 = 0.3;
+/// And so many pixels more: of far, small boxes the edges jump by whole pixels of the detector's input.
+const NEAR_PX: f64 = 3.0;
+/// The same for weak observations: they are often parts of two riders.
+const NEAR_WEAK: f64 = 0.1;
+/// And so many standard deviations of the filter farther.
+const DOUBTS: f64 = 1.5;
+/// Two boxes whose heads are nearer than this, box heights, and of which one lies in the other by this share, are one.
+const TWIN_HEADS: f32 = 0.22;
+const TWIN_SHARE: f32 = 0.7;
+/// Of two tracks that are one for so long, the younger ends, seconds.
+const TWIN_S: f64 = 0.5;
 /// A track is confirmed when it has been seen over this time, seconds, and in three frames, in two of them clearly.
 const CONFIRM_S: f64 = 0.25;
 /// An unconfirmed track not seen for this long is dropped, seconds.
@@ -27,6 +44,8 @@ struct Track {
     first_s: f64,
     seen_s: f64,
     confirmed: bool,
+    /// Since when it lies in an older track.
+    twin_from_s: Option<f64>,
 }
 
 /// A track seen in this frame.
@@ -92,20 +111,22 @@ impl Tracker {
             } else {
                 free_high.clone()
             };
-            for (track, observation) in self.pair(t_s, &tracks, &pool, observations) {
+            for (track, observation) in self.pair(t_s, &tracks, &pool, observations, weak) {
                 free_tracks.retain(|t| *t != track);
                 free_high.retain(|o| *o != observation);
                 step.seen.push(self.see(track, t_s, observation, &observations[observation]));
             }
         }
         self.end(t_s, &mut step);
+        self.end_twins(t_s, observations, &mut step);
         for observation in free_high {
             let object = &observations[observation];
-            let near = |s: &&Seen| {
+            let same = |s: &Seen| {
                 let other = &observations[s.observation];
-                other.group() == object.group() && other.bbox.iou(&object.bbox) > 0.6
+                other.group() == object.group()
+                    && (other.bbox.iou(&object.bbox) > 0.6 || twins(&other.bbox, &object.bbox))
             };
-            if step.seen.iter().find(near).is_none() {
+            if !step.seen.iter().any(same) {
                 step.seen.push(self.begin(t_s, observation, object));
             }
         }
@@ -119,8 +140,15 @@ impl Tracker {
         self.tracks.drain(..).filter(|t| t.confirmed).map(|t| t.id).collect()
     }
 
-    fn pair(&self, t_s: f64, tracks: &[usize], pool: &[usize], observations: &[Observation]) -> Vec<(usize, usize)> {
-        let cost = |track: &Track, object: &Observation| cost(track, t_s, object);
+    fn pair(
+        &self,
+        t_s: f64,
+        tracks: &[usize],
+        pool: &[usize],
+        observations: &[Observation],
+        weak: bool,
+    ) -> Vec<(usize, usize)> {
+        let cost = |track: &Track, object: &Observation| cost(track, t_s, object, weak);
         let costs: Vec<Vec<f64>> =
             tracks.iter().map(|t| pool.iter().map(|o| cost(&self.tracks[*t], &observations[*o])).collect()).collect();
         let found = assign(&costs, pool.len(), 1.0);
@@ -150,8 +178,30 @@ impl Tracker {
         let id = self.next_id;
         self.next_id += 1;
         let group = object.group();
-        self.tracks.push(Track { id, group, filter, hits: 1, strong: 1, first_s: t_s, seen_s: t_s, confirmed: false });
+        let (first_s, seen_s) = (t_s, t_s);
+        let track =
+            Track { id, group, filter, hits: 1, strong: 1, first_s, seen_s, confirmed: false, twin_from_s: None };
+        self.tracks.push(track);
         Seen { track: id, observation, foot: filter.foot(), velocity: [0.0; 2], confirmed: false }
+    }
+
+    /// Ends the younger of two tracks that have been one for a while.
+    fn end_twins(&mut self, t_s: f64, observations: &[Observation], step: &mut Step) {
+        let boxes: Vec<(u64, Group, BoxPx)> = step
+            .seen
+            .iter()
+            .map(|s| (s.track, observations[s.observation].group(), observations[s.observation].bbox))
+            .collect();
+        for (id, group, bbox) in &boxes {
+            let older = |(other, g, b): &(u64, Group, BoxPx)| other < id && g == group && twins(b, bbox);
+            let twin = boxes.iter().any(older);
+            let Some(track) = self.tracks.iter_mut().find(|t| t.id == *id) else { continue };
+            track.twin_from_s = twin.then(|| track.twin_from_s.unwrap_or(t_s));
+        }
+        let over = |t: &Track| t.twin_from_s.is_some_and(|from| t_s - from >= TWIN_S);
+        step.ended.extend(self.tracks.iter().filter(|t| over(t)).map(|t| t.id));
+        self.tracks.retain(|t| !over(t));
+        step.seen.retain(|s| !step.ended.contains(&s.track));
     }
 
     fn end(&mut self, t_s: f64, step: &mut Step) {
@@ -166,30 +216,44 @@ impl Tracker {
     }
 }
 
-/// Cost of a pair, 0 to 1; infinite if it cannot be. Overlap of boxes widened with the time unseen, and distance of
-/// the foot points in box heights: motorcycles at 6 frames a second often do not overlap themselves.
-fn cost(track: &Track, t_s: f64, object: &Observation) -> f64 {
+/// Cost of a pair, 0 to 1; infinite if it cannot be. Overlap of boxes widened with the time unseen, and how far head
+/// and foot lie from where the filter expects them, in box heights: motorcycles at 6 frames a second often do not
+/// overlap themselves. The gate follows the filter's own doubt: narrow about what stands, wider the longer unseen.
+fn cost(track: &Track, t_s: f64, object: &Observation, weak: bool) -> f64 {
     if track.group != object.group() {
         return f64::INFINITY;
     }
     let unseen = t_s - track.seen_s;
     let expected = track.filter.bbox();
     let h = f64::from(expected.h.max(object.bbox.h)).max(1.0);
+    let fresh = track.hits < 3;
     let ratio = f64::from(object.bbox.h / expected.h.max(1.0));
-    if !(0.4..2.5).contains(&ratio) {
+    let most = if fresh { FRESH_SIZE } else { (SETTLED_SIZE + unseen).min(FRESH_SIZE) };
+    if ratio > most || ratio < 1.0 / most {
         return f64::INFINITY;
     }
     let widen = (0.1 + 0.5 * unseen).min(0.5) as f32;
     let overlap = f64::from(wider(&expected, widen).iou(&wider(&object.bbox, widen)));
-    let [x, y] = track.filter.foot();
-    let foot = object.bbox.foot();
-    let distance = (f64::from(foot.x) - x).hypot(f64::from(foot.y) - y) / h;
-    // A new track has no velocity yet: allow 4 box heights a second; later what the filter may err by.
-    let reach = if track.hits < 3 { 0.4 + 4.0 * unseen } else { 0.35 + 1.5 * unseen };
-    if distance > reach.min(1.5) {
+    let off = |a: stopline_types::PointPx, b: stopline_types::PointPx| f64::from((a.x - b.x).hypot(a.y - b.y)) / h;
+    let feet = off(expected.foot(), object.bbox.foot());
+    let top = |b: &BoxPx| stopline_types::PointPx { x: b.centre().x, y: b.y };
+    let heads = off(top(&expected), top(&object.bbox));
+    let distance = (feet + heads) / 2.0;
+    let doubt = track.filter.spread() / f64::from(expected.h).max(1.0);
+    let near = if weak { NEAR_WEAK } else { NEAR } + NEAR_PX / h;
+    let reach = (near + DOUBTS * doubt).min(1.5);
+    if distance > reach {
         return f64::INFINITY;
     }
-    0.6 * (1.0 - overlap) + 0.4 * distance / reach.min(1.5)
+    0.6 * (1.0 - overlap) + 0.4 * distance / reach
+}
+
+/// Whether two boxes show one thing twice: one lies in the other, and their upper edges' middles are one place. Two who
+/// stand behind each other overlap too, but their heads are apart.
+fn twins(a: &BoxPx, b: &BoxPx) -> bool {
+    let h = a.h.max(b.h).max(1.0);
+    let heads = (a.centre().x - b.centre().x).hypot(a.y - b.y) / h;
+    heads < TWIN_HEADS && a.overlap(b) > TWIN_SHARE * a.area().min(b.area())
 }
 
 fn wider(b: &BoxPx, share: f32) -> BoxPx {

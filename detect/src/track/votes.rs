@@ -36,6 +36,8 @@ pub struct Judged {
     pub class: VehicleClass,
     /// True when the machine itself was never found.
     pub guessed: bool,
+    /// Share of the class among the votes of its kind, 0 to 1.
+    pub share: f64,
 }
 
 impl ClassVotes {
@@ -62,22 +64,28 @@ impl ClassVotes {
     #[must_use]
     pub fn judge(&self) -> Judged {
         let of = |class: VehicleClass| self.votes[class as usize];
-        let sure = |class| Judged { class, guessed: false };
+        let share = |class: VehicleClass, all: f64| of(class) / all.max(1e-9);
+        let sure = |class, all| Judged { class, guessed: false, share: share(class, all) };
         let four = [VehicleClass::Car, VehicleClass::Bus, VehicleClass::Truck];
         let wheels: f64 = four.iter().map(|c| of(*c)).sum();
         let (motorcycle, bicycle, person) =
             (of(VehicleClass::Motorcycle), of(VehicleClass::Bicycle), of(VehicleClass::Pedestrian));
         if wheels >= motorcycle + bicycle + person {
             let best = four.into_iter().fold(VehicleClass::Car, |b, c| if of(c) > of(b) { c } else { b });
-            return sure(best);
+            return sure(best, wheels);
         }
         let machine = motorcycle + bicycle;
         if machine >= MACHINE_SHARE * (machine + person) {
             let is_bicycle = bicycle >= BICYCLE_SHARE * machine && self.racing_s < FAST_S;
-            return sure(if is_bicycle { VehicleClass::Bicycle } else { VehicleClass::Motorcycle });
+            let class = if is_bicycle { VehicleClass::Bicycle } else { VehicleClass::Motorcycle };
+            return sure(class, machine);
         }
         let rides = self.fast_s >= FAST_S || (self.lane_s >= LANE_S && self.lane_s >= 0.5 * self.seen_s);
-        if rides { Judged { class: VehicleClass::Motorcycle, guessed: true } } else { sure(VehicleClass::Pedestrian) }
+        if rides {
+            Judged { class: VehicleClass::Motorcycle, guessed: true, share: 1.0 }
+        } else {
+            sure(VehicleClass::Pedestrian, person)
+        }
     }
 }
 
@@ -96,9 +104,9 @@ mod tests {
         for _ in 0..10 {
             votes.moved(0.16, 6.0, false);
         }
-        assert_eq!(votes.judge(), Judged { class: VehicleClass::Motorcycle, guessed: true });
+        assert_eq!(votes.judge(), Judged { class: VehicleClass::Motorcycle, guessed: true, share: 1.0 });
         votes.add(VehicleClass::Motorcycle, 0.9);
         votes.add(VehicleClass::Motorcycle, 0.9);
-        assert_eq!(votes.judge(), Judged { class: VehicleClass::Motorcycle, guessed: false });
+        assert_eq!(votes.judge(), Judged { class: VehicleClass::Motorcycle, guessed: false, share: 1.0 });
     }
 }

@@ -24,6 +24,7 @@ fn frame(seq: u64) -> Owned {
         source: size,
         image: BgrImage { size, data: vec![0; 3] },
         crops: Vec::new(),
+        part: None,
         received: None,
     })
 }

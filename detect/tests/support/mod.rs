@@ -45,6 +45,7 @@ pub(crate) fn frame(size: SizePx, source: SizePx, data: Vec<u8>) -> Frame {
         source,
         image: BgrImage { size, data },
         crops: Vec::new(),
+        part: None,
         received: None,
     }
 }

@@ -48,6 +48,17 @@ impl Converter {
 
     /// A part at full size: left, top, width, height in pixels, even and inside the picture.
     pub(crate) fn cropped(&mut self, picture: &Picture, part: (u32, u32, u32, u32)) -> Result<BgrImage, Fault> {
+        self.part(picture, part, SizePx { w: part.2, h: part.3 })
+    }
+
+    /// A part at size `to`: left, top, width, height in pixels, even and inside the picture. Nothing outside it is
+    /// read.
+    pub(crate) fn part(
+        &mut self,
+        picture: &Picture,
+        part: (u32, u32, u32, u32),
+        to: SizePx,
+    ) -> Result<BgrImage, Fault> {
         let (x, y, w, h) = part;
         let full = picture.size();
         let inside = x.checked_add(w).is_some_and(|right| right <= full.w)
@@ -75,7 +86,7 @@ impl Converter {
         if status < 0 {
             return Err(Fault(status.into()));
         }
-        self.convert(&view, SizePx { w: view.width(), h: view.height() })
+        self.convert(&view, to)
     }
 
     fn convert(&mut self, frame: &Video, to: SizePx) -> Result<BgrImage, Fault> {

@@ -74,6 +74,7 @@ fn grey(size: SizePx) -> anyhow::Result<Frame> {
         source: size,
         image: BgrImage { size, data: vec![127; 3 * size.w as usize * size.h as usize] },
         crops: Vec::new(),
+        part: None,
         received: None,
     })
 }

@@ -85,7 +85,10 @@ impl HandMade {
             frame_px: SizePx { w: self.width, h: self.height },
             duration_s: self.duration_s,
             acts: vec![],
+            near_misses: vec![],
             without_rule: BTreeMap::new(),
+            vehicles: vec![],
+            seams_s: vec![],
         };
         for c in &self.crossings {
             let Some(t_s) = c.t_rear_s.or(c.t_s) else { continue };
@@ -98,10 +101,12 @@ impl HandMade {
             truth.acts.push(Act {
                 rule: RuleKind::RedLight,
                 who: c.id.clone(),
+                did_s: (c.t_s.unwrap_or(t_s).min(t_s), t_s),
                 from_s: c.t_s.unwrap_or(t_s).min(t_s) - slack_s,
                 to_s: t_s + slack_s,
                 place: Place::At(PointPx { x: c.x_px, y: c.y_px }),
                 aside: c.violation_red_light.aside().or(beside),
+                note: String::new(),
                 speed_kmh: None,
             });
         }
@@ -111,12 +116,14 @@ impl HandMade {
             truth.acts.push(Act {
                 rule: RuleKind::StopLine,
                 who: s.id.clone(),
+                did_s: (from_s, to_s),
                 from_s: from_s - 1.0,
                 to_s: to_s + 1.0,
                 place: crossing.map_or(Place::Anywhere, |c| Place::At(PointPx { x: c.x_px, y: c.y_px })),
                 aside: s.sure.aside().or_else(|| {
                     crossing.filter(|c| c.wrong_side.perhaps()).map(|_| "beside the painted line".to_owned())
                 }),
+                note: String::new(),
                 speed_kmh: None,
             });
         }
@@ -129,10 +136,12 @@ impl HandMade {
             truth.acts.push(Act {
                 rule: RuleKind::WrongWay,
                 who: o.kind.clone(),
+                did_s: (from_s, to_s),
                 from_s: from_s - 1.0,
                 to_s: to_s + 1.0,
                 place: Place::Anywhere,
                 aside,
+                note: String::new(),
                 speed_kmh: None,
             });
         }

@@ -51,6 +51,7 @@ fn incident(n: u32) -> Event {
         utc: UtcUs(i64::from(n)),
         error_ms: None,
         kind: "queue".into(),
+        lane: None,
         measured: [("length_m".to_owned(), f64::from(n))].into(),
     })
 }

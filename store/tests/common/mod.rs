@@ -130,6 +130,8 @@ pub fn violation(camera_name: &str, seconds: f64, rule: RuleKind) -> Violation {
         measured: [("red_for_s".to_owned(), 3.8)].into(),
         limit: [("red_for_s".to_owned(), 0.5)].into(),
         signal: Some(SignalState::Red),
+        signal_controller: None,
+        doubts: Vec::new(),
         lane: None,
         moments: Moments { before: moment(-1.0), act: moment(0.0), after: moment(1.0) },
         analysed_fps: 6.0,
@@ -164,6 +166,7 @@ pub fn incident(camera_name: &str, seconds: f64) -> Event {
         utc,
         error_ms: None,
         kind: "queue".into(),
+        lane: None,
         measured: [("length_m".to_owned(), 120.0)].into(),
     })
 }

@@ -14,7 +14,7 @@ use crate::memory::Memory;
 
 const HOUR_S: f64 = 3600.0;
 /// Size of the rendered clip, which its truth is measured in.
-const FRAME_PX: [u32; 2] = [1280, 720];
+const FRAME_PX: [u32; 2] = [1920, 1080];
 const CAMERAS: [(&str, &str); 6] = [
     ("ql10-cau-bo", "QL10 – cầu Bo, hướng vào thành phố"),
     ("ql39-nga-tu-hung-ha", "QL39 – ngã tư Hưng Hà"),
@@ -28,61 +28,61 @@ const CAMERAS: [(&str, &str); 6] = [
 type Act = (&'static str, f64, RuleKind, &'static [(&'static str, f64)], &'static [(&'static str, f64)], &'static str);
 const ACTS: [Act; 8] = [
     (
-        "r2",
-        5.0,
+        "r1",
+        8.0,
         RuleKind::RedLight,
-        &[("red_for_s", 3.8), ("past_line_m", 6.4), ("entered_on_red", 1.0)],
+        &[("red_for_s", 8.0), ("past_line_m", 6.4), ("entered_on_red", 1.0)],
         &[("red_for_s", 0.5)],
         "MOTO_RED_LIGHT",
     ),
     (
-        "s1",
-        11.11,
+        "v1",
+        38.5,
         RuleKind::Speed,
-        &[("speed_kmh", 78.0), ("speed_error_kmh", 2.6), ("excess_kmh", 28.0)],
+        &[("speed_kmh", 72.0), ("speed_error_kmh", 2.6), ("excess_kmh", 22.0)],
         &[("speed_kmh", 50.0), ("tolerance_kmh", 5.0)],
         "CAR_SPEED_20_35",
     ),
     (
         "w1",
-        5.6,
+        16.4,
         RuleKind::WrongWay,
         &[("against_m", 14.2), ("time_s", 2.1)],
         &[("against_m", 5.0), ("time_s", 1.0)],
         "MOTO_WRONG_WAY",
     ),
     (
-        "r1",
-        1.46,
+        "r2",
+        44.4,
         RuleKind::RedLight,
-        &[("red_for_s", 0.6), ("past_line_m", 2.1), ("entered_on_red", 1.0)],
+        &[("red_for_s", 1.4), ("past_line_m", 2.1), ("entered_on_red", 1.0)],
         &[("red_for_s", 0.5)],
         "CAR_RED_LIGHT",
     ),
     (
-        "m1",
-        7.0,
+        "m4",
+        10.0,
         RuleKind::StopLine,
-        &[("over_line_m", 0.9), ("stood_s", 5.2)],
+        &[("over_line_m", 2.3), ("stood_s", 9.2)],
         &[("over_line_m", 0.5), ("stood_s", 2.0)],
         "MOTO_SIGN",
     ),
     (
-        "q1",
-        6.4,
+        "l1",
+        31.6,
         RuleKind::WrongLane,
-        &[("in_lane_m", 21.0), ("in_lane_s", 3.1)],
+        &[("in_lane_m", 19.0), ("in_lane_s", 1.6)],
         &[("in_lane_m", 10.0), ("in_lane_s", 1.5)],
         "CAR_WRONG_LANE",
     ),
-    ("q2", 7.6, RuleKind::NoStopping, &[("dwell_s", 95.0)], &[("dwell_s", 60.0)], "CAR_STOP_SIGN"),
+    ("z1", 50.0, RuleKind::NoStopping, &[("dwell_s", 95.0)], &[("dwell_s", 60.0)], "CAR_STOP_SIGN"),
     (
-        "m3",
-        8.2,
-        RuleKind::StopLine,
-        &[("over_line_m", 0.7), ("stood_s", 4.4)],
-        &[("over_line_m", 0.5), ("stood_s", 2.0)],
-        "MOTO_SIGN",
+        "r3",
+        45.0,
+        RuleKind::RedLight,
+        &[("red_for_s", 2.0), ("past_line_m", 4.0), ("entered_on_red", 1.0)],
+        &[("red_for_s", 0.5)],
+        "MOTO_RED_LIGHT",
     ),
 ];
 
@@ -133,7 +133,7 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
         let passage = invented.passage(now.plus_s(-57.0 * f64::from(n)));
         memory.passages.lock().unwrap().push(passage);
     }
-    let still = fs::read(memory.evidence_root.join("r2/act.jpg"))?;
+    let still = fs::read(memory.evidence_root.join("r1/act.jpg"))?;
     for (n, (id, name)) in CAMERAS.into_iter().enumerate() {
         let camera = CameraId::new(id)?;
         let (state, reason) = match n {
@@ -148,6 +148,7 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
             name: name.to_owned(),
             state,
             reason: reason.to_owned(),
+            rules_rest: None,
             since: now.plus_s(-HOUR_S * 5.3 / (n + 1) as f64),
             last_frame: Some(if up { now } else { now.plus_s(-2900.0) }),
             analysed_fps: if up { [8.0, 8.1, 7.9, 5.8, 8.0, 0.0][n] } else { 0.0 },
@@ -266,11 +267,9 @@ impl Invented {
         fs::write(folder.join("manifest.json"), "{\"sample\": true}\n")?;
         fs::write(folder.join("manifest.sig"), "sample\n")?;
 
-        let class = match vehicle.as_bytes()[0] {
-            b'q' | b's' => VehicleClass::Car,
-            _ if vehicle == "r1" => VehicleClass::Car,
-            _ => VehicleClass::Motorcycle,
-        };
+        let vehicles = truth["vehicles"].as_array().ok_or("no vehicles")?;
+        let class = vehicles.iter().find(|v| v["id"] == vehicle).map(|v| v["cls"].clone());
+        let class: VehicleClass = serde_json::from_value(class.ok_or("no such vehicle")?)?;
         let figures = |list: &[(&str, f64)]| -> Quantities {
             list.iter().map(|&(name, value)| (name.to_owned(), value)).collect()
         };
@@ -329,10 +328,10 @@ fn seen(truth: &Value, vehicle: &str, at_s: f64) -> Option<(f64, BoxPx, Option<S
         }
         let edges: Vec<f32> = object["box"].as_array()?.iter().filter_map(|v| Some(v.as_f64()? as f32)).collect();
         let [left, top, right, bottom] = edges[..] else { continue };
-        if bottom > 740.0 {
+        if object["inside"].as_f64()? < 0.7 {
             continue; // more of it is outside the picture than is worth showing
         }
-        let signal = serde_json::from_value(frame["signal"].clone()).ok();
+        let signal = serde_json::from_value(frame["signals"]["main"].clone()).ok();
         best = Some((t_s, BoxPx::from_edges(left, top, right, bottom), signal));
     }
     best
