@@ -11,7 +11,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (Some(exe), Some(library), Some(data_dir)) = (args.next(), args.next(), args.next()) else {
         return Err("expected CHILD_EXE LIBRARY DIR".into());
     };
-    let config = EmbeddedConfig { exe, args: Vec::new(), library, data_dir, port: 0, database: "stopline".to_owned(), hung_after: HUNG_AFTER };
+    let config = EmbeddedConfig {
+        exe,
+        args: Vec::new(),
+        library,
+        data_dir,
+        port: 0,
+        database: "stopline".to_owned(),
+        hung_after: HUNG_AFTER,
+    };
     let chdb = Embedded::start(config)?;
     let pid = chdb.status().pid.ok_or("the child has no number")?;
     let mut out = std::io::stdout();

@@ -36,7 +36,9 @@ pub(crate) fn client(ca_file: Option<&Path>) -> Result<Client, StoreError> {
             let found = rustls_native_certs::load_native_certs();
             let (usable, _unusable) = roots.add_parsable_certificates(found.certs);
             if usable == 0 {
-                return Err(refused("the system has no root certificates; give the server's CA in store.ca_file".into()));
+                return Err(refused(
+                    "the system has no root certificates; give the server's CA in store.ca_file".into(),
+                ));
             }
         }
     }
@@ -50,7 +52,8 @@ pub(crate) fn client(ca_file: Option<&Path>) -> Result<Client, StoreError> {
     connector.set_keepalive(Some(TCP_KEEPALIVE));
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
     connector.enforce_http(false);
-    let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().wrap_connector(connector);
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().wrap_connector(connector);
     let http = legacy::Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector);
     Ok(Client::with_http_client(http))
 }

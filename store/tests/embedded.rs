@@ -411,10 +411,8 @@ fn long_answers_stream_and_are_packed_as_asked() {
     assert_eq!(ask(at, "", b"SELECT 1").body, "1\n");
 
     // Packed by content coding and in ClickHouse's blocks, both ways.
-    let headers = format!(
-        "X-ClickHouse-User: {}\r\nX-ClickHouse-Key: {}\r\nAccept-Encoding: zstd\r\n",
-        at.user, at.password
-    );
+    let headers =
+        format!("X-ClickHouse-User: {}\r\nX-ClickHouse-Key: {}\r\nAccept-Encoding: zstd\r\n", at.user, at.password);
     let packed = request(at, "POST", "?enable_http_compression=1", &headers, b"SELECT 1");
     assert!(packed.head.contains("content-encoding: zstd"), "{}", packed.head);
     assert!(!request(at, "POST", "", &headers, b"SELECT 1").head.contains("content-encoding"), "only if asked for");

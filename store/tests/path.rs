@@ -121,7 +121,8 @@ async fn events_no_table_should_hold_go_to_dead_letters() {
     };
     let mut long = review(&violation("cam-1", 1.0, RuleKind::Speed), 1, Verdict::Rejected);
     long.note = "x".repeat(600 << 10);
-    let events = [dated("cam-1", 0.0), dated("cam-2", 3.0), dated("cam-3", 900_000.0), Event::Review(long), dated("cam-4", 0.5)];
+    let events =
+        [dated("cam-1", 0.0), dated("cam-2", 3.0), dated("cam-3", 900_000.0), Event::Review(long), dated("cam-4", 0.5)];
     spool.append(&events).unwrap();
     let shipper = Shipper::start(spool, &store, ShipOptions::default()).unwrap();
     assert!(shipper.drain(Duration::from_secs(60)), "{:?}", shipper.stats());

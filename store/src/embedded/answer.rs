@@ -2,10 +2,7 @@
 
 use std::{io, os::fd::AsRawFd as _};
 
-use axum::{
-    body::Body,
-    http::Response,
-};
+use axum::{body::Body, http::Response};
 use bytes::{Bytes, BytesMut};
 use tokio::{io::AsyncReadExt as _, net::unix::pipe, task::JoinHandle};
 

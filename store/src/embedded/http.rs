@@ -199,8 +199,8 @@ impl Statement {
             "wait_end_of_query" => self.wishes.whole = value != "0",
             "enable_http_compression" => self.wishes.may_code = value != "0",
             // Of no meaning here: every request is its own session, and how much is held back is ours to choose.
-            "buffer_size" | "session_id" | "session_timeout" | "session_check" | "close_session" | "quota_key" | "role"
-            | "stacktrace" | "query_id" => {}
+            "buffer_size" | "session_id" | "session_timeout" | "session_check" | "close_session" | "quota_key"
+            | "role" | "stacktrace" | "query_id" => {}
             name => match name.strip_prefix("param_") {
                 Some(name) => self.params.push((name.to_owned(), value)),
                 None => self.settings.push((key, value)),

@@ -477,8 +477,7 @@ impl Writer {
         let (jobs, received) = mpsc::sync_channel::<Job>(1);
         let (tell, done) = mpsc::channel();
         let topic = topic.to_owned();
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(KafkaFault::Thread)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(KafkaFault::Thread)?;
         let work = move || {
             for Job { partition, epoch, range } in received {
                 let writer = BatchWriter {

@@ -2,8 +2,8 @@
 //!
 //! Tables are read with `FINAL`, so that rows that were written twice count once.
 
-mod cases;
 mod aside;
+mod cases;
 mod counts;
 mod filter;
 mod passages;

@@ -79,7 +79,8 @@ pub(super) async fn present(store: &Store, table: Table, events: &[&Spooled]) ->
             table.name()
         );
         let query = store.client().query(&sql).param("first", first).param("last", last).param("ids", ids);
-        let rows = tokio::time::timeout(END_TIMEOUT, query.fetch_all::<IdRow>()).await.map_err(|_| Error::TimedOut)??;
+        let rows =
+            tokio::time::timeout(END_TIMEOUT, query.fetch_all::<IdRow>()).await.map_err(|_| Error::TimedOut)??;
         found.extend(rows.into_iter().map(|row| row.id));
     }
     Ok(found)

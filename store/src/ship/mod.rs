@@ -104,8 +104,7 @@ impl Shipper {
         let store = store.apart()?;
         let stop = Arc::new(AtomicBool::new(false));
         let stats = Arc::new(Mutex::new(ShipStats::default()));
-        let writer =
-            BatchWriter { store, source: spool.id().to_owned(), stop: stop.clone(), stats: stats.clone() };
+        let writer = BatchWriter { store, source: spool.id().to_owned(), stop: stop.clone(), stats: stats.clone() };
         let worker = worker::Worker { spool: spool.clone(), options, writer };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

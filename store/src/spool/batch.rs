@@ -114,7 +114,8 @@ pub(super) fn put_aside(file: &SpoolFile, numbers_and_reasons: &[(u64, String)])
         for (number, reason) in numbers_and_reasons {
             let Some(json) = records.remove(number)?.map(|json| json.value().to_vec()) else { continue };
             let raw = json.iter().map(|byte| format!("{byte:02x}")).collect();
-            let note = serde_json::to_vec(&Aside { at: record::now(), reason: reason.clone(), raw }).unwrap_or_default();
+            let note =
+                serde_json::to_vec(&Aside { at: record::now(), reason: reason.clone(), raw }).unwrap_or_default();
             aside.insert(number, note.as_slice())?;
             passages.remove(number)?;
             bytes = bytes.saturating_sub(json.len() as u64);
