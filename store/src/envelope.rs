@@ -173,6 +173,7 @@ mod tests {
             utc,
             error_ms: None,
             kind: "queue".into(),
+            lane: None,
             measured: [].into(),
         })
     }

@@ -160,6 +160,7 @@ mod tests {
             utc: UtcUs(0),
             error_ms: None,
             kind: "queue".into(),
+            lane: None,
             measured: [].into(),
         });
         let json = serde_json::to_string(&event).unwrap();
