@@ -108,6 +108,37 @@ print(model["file"], model["sha256"], model["origin"]["script"])
 PYTHON
 }
 
+# repository_models: `FILE SHA256 PATH` of each model that lies in this repository.
+repository_models() {
+  "$VENV/bin/python" - "$ROOT/models/manifest.toml" <<'PYTHON'
+import sys, tomllib
+with open(sys.argv[1], "rb") as file:
+    manifest = tomllib.load(file)
+for model in manifest["model"]:
+    if "repository" in model["origin"]:
+        print(model["file"], model["sha256"], model["origin"]["repository"])
+PYTHON
+}
+
+copy_models() {
+  local rows file expected path
+  rows=$(repository_models)
+  while read -r file expected path; do
+    [[ -n $file ]] || continue
+    if ! echo "$expected  $ROOT/$path" | sha256sum --status -c -; then
+      fail "$path is missing or not the file that models/manifest.toml means (sha256 $expected)"
+    fi
+    if cmp -s "$ROOT/$path" "$CACHE/models/$file"; then
+      say "  models/$file: there, sha256 as in the manifest"
+      continue
+    fi
+    mkdir -p "$CACHE/models"
+    cp "$ROOT/$path" "$WORK/$file"
+    mv -f "$WORK/$file" "$CACHE/models/$file"
+    say "    models/$file copied from $path"
+  done <<<"$rows"
+}
+
 models() {
   local row file expected script found out=$WORK/models
   row=$(default_model)
@@ -132,6 +163,7 @@ node_of_our_own
 install_file onnxruntime 'onnxruntime/capi/libonnxruntime.so.*' lib/libonnxruntime.so
 install_file @chdb/lib-linux-x64-gnu package/libchdb.so lib/libchdb.so
 models
+copy_models
 if $with_test; then
   requirements "$ROOT/models/build/requirements.txt"
   requirements "$ROOT/scripts/requirements-test.txt"

@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use stopline_ingest::Camera;
 use stopline_store::{
     Store, StoreError,
     ship::{ShipState, Shipper},
@@ -15,38 +14,21 @@ use stopline_types::{
 use stopline_web::{Answer, Backend, BackendError, CameraImage, EvidenceFile, Health, StoreState};
 use tokio::sync::broadcast;
 
-use crate::engine::{self, Analyzers, intake::Intake, lag::Lag, stills};
+use crate::engine::{cameras::Cameras, intake::Intake, lag::Lag, stills};
 
 /// How far back the latest picture of a camera may lie.
 const LATEST_S: f64 = 4.0;
 
 /// The engine as the pages see it.
 pub(crate) struct EngineBackend {
-    store: Store,
-    cameras: Arc<Vec<Camera>>,
-    analyzers: Arc<Analyzers>,
-    evidence_dir: PathBuf,
-    intake: Intake,
-    spool: Arc<Spool>,
-    shipping: Arc<Shipper>,
-    lag: Arc<Lag>,
-    started: UtcUs,
-}
-
-impl EngineBackend {
-    pub(crate) fn new(
-        store: Store,
-        cameras: Arc<Vec<Camera>>,
-        analyzers: Arc<Analyzers>,
-        evidence_dir: PathBuf,
-        intake: Intake,
-        spool: Arc<Spool>,
-        shipping: Arc<Shipper>,
-        lag: Arc<Lag>,
-    ) -> Self {
-        let started = std::time::SystemTime::now().into();
-        Self { store, cameras, analyzers, evidence_dir, intake, spool, shipping, lag, started }
-    }
+    pub(crate) store: Store,
+    pub(crate) cameras: Arc<Cameras>,
+    pub(crate) evidence_dir: PathBuf,
+    pub(crate) intake: Intake,
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) shipping: Arc<Shipper>,
+    pub(crate) lag: Arc<Lag>,
+    pub(crate) started: UtcUs,
 }
 
 fn from_store(error: StoreError) -> BackendError {
@@ -85,11 +67,11 @@ impl Backend for EngineBackend {
     }
 
     fn cameras(&self) -> Answer<'_, Vec<CameraStatus>> {
-        Box::pin(async move { Ok(self.cameras.iter().map(|camera| engine::status(camera, &self.analyzers)).collect()) })
+        Box::pin(async move { Ok(self.cameras.statuses()) })
     }
 
     fn camera_image(&self, camera: CameraId) -> Answer<'_, CameraImage> {
-        let ring = self.cameras.iter().find(|c| c.id() == &camera).map(Camera::evidence_ring);
+        let ring = self.cameras.get(&camera).map(|entry| entry.camera.evidence_ring());
         Box::pin(async move {
             let ring = ring.ok_or(BackendError::NotFound)?;
             let made = tokio::task::spawn_blocking(move || {

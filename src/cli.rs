@@ -54,6 +54,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Cameras: adding one.
+    Camera {
+        #[command(subcommand)]
+        action: CameraAction,
+    },
     /// Brings the store's tables to this version's form.
     Migrate {
         #[command(flatten)]
@@ -85,6 +90,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: ModelsAction,
     },
+    /// Number plates in pictures.
+    ReadPlates(ReadPlatesArgs),
     /// Users of the pages.
     User {
         #[command(flatten)]
@@ -114,6 +121,36 @@ pub(crate) enum Command {
     },
 }
 
+/// `camera`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum CameraAction {
+    /// Looks at a camera and writes cameras/ID.toml to start from, with a preview picture beside it.
+    Add(CameraAddArgs),
+}
+
+/// `camera add`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CameraAddArgs {
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// rtsp:// or rtsps:// address of the large stream; `-` reads it from standard input, where other users of the
+    /// machine do not see its password.
+    #[arg(value_name = "RTSP_URL")]
+    pub url: String,
+    /// Address of the small stream, which is then the analysed one.
+    #[arg(long, value_name = "RTSP_URL")]
+    pub sub: Option<String>,
+    /// Its id; made of the host unless given.
+    #[arg(long)]
+    pub id: Option<String>,
+    /// Its name for people.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Seconds the camera may take to answer.
+    #[arg(long, value_name = "S", default_value_t = 10.0)]
+    pub timeout: f64,
+}
+
 /// `replay`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ReplayArgs {
@@ -127,6 +164,9 @@ pub(crate) struct ReplayArgs {
     /// UTC time of the file's first frame, RFC 3339. Else the file's own creation time; else a nominal one.
     #[arg(long, value_name = "UTC", value_parser = UtcUs::parse)]
     pub start: Option<UtcUs>,
+    /// Decode key frames only while the road is quiet, as a camera with `streams.gate` does.
+    #[arg(long)]
+    pub gate: bool,
     /// One JSON object a line for every event, in order of time.
     #[arg(long)]
     pub json: bool,
@@ -139,6 +179,19 @@ pub(crate) struct ReplayArgs {
     /// Write what the detector saw, one JSON object a frame: for judging tracker and rules again without it.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+}
+
+/// `read-plates`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReadPlatesArgs {
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// JPEG or PNG: of a road, of one vehicle, or of a plate alone.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// One JSON object a line for every picture, in the order given.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `models`.
@@ -256,6 +309,9 @@ pub(crate) struct ScoreArgs {
     /// Replay this clip and judge its events.
     #[arg(long, value_name = "FILE", requires = "camera")]
     pub replay: Option<PathBuf>,
+    /// With --replay: decode key frames only while the road is quiet.
+    #[arg(long, requires = "replay")]
+    pub gate: bool,
     /// The camera whose scene applies, with --replay.
     #[arg(long, value_name = "ID")]
     pub camera: Option<String>,
@@ -303,6 +359,19 @@ pub(crate) struct BenchArgs {
 pub(crate) enum BenchOf {
     /// How many of a rendered clip's road users the vehicle detector finds, by class and height.
     DetectorRecall(RecallArgs),
+    /// How well and how fast plates are read, on pictures whose plates are known.
+    Plates(BenchPlatesArgs),
+}
+
+/// `bench plates`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchPlatesArgs {
+    /// A CSV file beside the pictures: `file,plate`, and `x0,y0,x1,y1` of the plate where known.
+    #[arg(long, value_name = "CSV")]
+    pub labels: PathBuf,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `bench detector-recall`.

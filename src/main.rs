@@ -11,7 +11,7 @@ mod score;
 use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
-use cli::{Cli, Command};
+use cli::{CameraAction, Cli, Command};
 
 /// How a command ended when nothing went wrong in running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +68,12 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Run { config, duration, json } => command::run::run(&config.dir, duration, json),
         Command::Replay(args) => command::replay::run(&args),
         Command::Check { config, offline, timeout, json } => command::check::run(&config.dir, offline, timeout, json),
+        Command::Camera { action: CameraAction::Add(args) } => command::camera::add(&args),
         Command::Migrate { config } => command::migrate::run(&config.dir),
         Command::Sink { config, duration } => command::sink::run(&config.dir, duration),
         Command::Verify { path, key, json } => command::verify::run(&path, key.as_deref(), json),
         Command::Models { config, action } => command::models::run(&config.dir, action),
+        Command::ReadPlates(args) => command::read_plates::run(&args),
         Command::User { config, action } => command::user::run(&config.dir, action),
         Command::Scene { config, action } => command::scene::run(&config.dir, &action),
         Command::Score(args) => command::score::run(&args),
@@ -85,7 +87,13 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
 fn start_logging(command: &Command) {
     let quiet = matches!(
         command,
-        Command::Scene { .. } | Command::Demo(_) | Command::Replay(_) | Command::Score(_) | Command::Bench(_)
+        Command::Camera { .. }
+            | Command::Scene { .. }
+            | Command::Demo(_)
+            | Command::Replay(_)
+            | Command::Score(_)
+            | Command::Bench(_)
+            | Command::ReadPlates(_)
     );
     let default = if quiet { "warn" } else { "info" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("STOPLINE_LOG")

@@ -8,6 +8,8 @@
 //! matched with a confirmed track when their boxes overlap by 0.4 (union), staying with the track of the frame before
 //! while that holds. Counted are true boxes of 24 px height or more of which 30 % are visible and half lie in the picture.
 
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Write as _;

@@ -2,19 +2,23 @@
 //!
 //! [`Runtime`] is the library, loaded once per process; a [`Detector`] is one session with its buffers, owned by one
 //! thread. The picture comes scaled already ([`stopline_types::Frame::image`]); here it is normalised and framed
-//! (`preprocess`), run, read (`heads`), freed of doubles (`nms`), and its boxes are put into the stream's own pixels.
+//! (`preprocess`), run, read (`heads`), freed of doubles (`nms`), and its boxes are put into the stream's own pixels. [`PlateLocator`] and [`PlateReader`] are the
+//! same for plates.
 
 mod detector;
 mod heads;
 mod nms;
+mod plates;
 mod preprocess;
 mod runtime;
+mod session;
 
 use std::path::PathBuf;
 
 use stopline_types::{CameraId, SizePx};
 
 pub use detector::{Detector, DetectorOptions};
+pub use plates::{CharacterOdds, LocatedPlate, PlateLocator, PlateReader, RawRead};
 pub use runtime::Runtime;
 
 /// What can go wrong between a picture and its detections.
@@ -83,6 +87,28 @@ pub enum InferenceError {
         camera: CameraId,
         /// Which.
         seq: u64,
+    },
+    /// The same of a plate model, which does not know whose picture it is.
+    #[error("model {model}: output {tensor} holds a value that is not finite, for picture {index} of {pictures}")]
+    PlateNotFinite {
+        /// The model's version.
+        model: String,
+        /// The output.
+        tensor: &'static str,
+        /// Which of the pictures of the run, from 0.
+        index: usize,
+        /// How many there were.
+        pictures: usize,
+    },
+    /// A picture a plate model cannot take.
+    #[error("picture {index}: {size} with {bytes} bytes, expected at least one pixel and three bytes for each")]
+    PlatePicture {
+        /// Which of the pictures of the run, from 0.
+        index: usize,
+        /// Its size as stated.
+        size: SizePx,
+        /// Its length.
+        bytes: usize,
     },
     /// A picture the detector cannot take.
     #[error("camera {camera}, frame {seq}: picture of {size} with {bytes} bytes, expected {}×{} at most and {} bytes", most.w, most.h, u64::from(size.w) * u64::from(size.h) * 3)]

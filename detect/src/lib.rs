@@ -4,6 +4,7 @@
 //! - [`track`]: riders joined with their machines, objects followed over frames
 //! - [`scene`], [`signal`]: what the camera sees, and what its signal heads show
 //! - [`rules`], [`law`]: what is forbidden, and by which article
+//! - [`plate`]: number plates, from pixels to a text that knows how sure it is
 //! - [`analyze`]: one camera from detections to events
 //!
 //! Only [`inference`] touches ONNX Runtime. Rules never see pixels or a clock.
@@ -13,6 +14,7 @@ pub mod inference;
 pub mod law;
 mod local_time;
 pub mod models;
+pub mod plate;
 pub mod rules;
 pub mod scene;
 pub mod signal;

@@ -112,13 +112,25 @@ pub enum ModelError {
 #[derive(Debug, Clone)]
 pub struct Manifest {
     default: String,
+    plates: Option<PlateModels>,
     models: Vec<ModelEntry>,
+}
+
+/// The names of the two models that read plates.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlateModels {
+    /// Finds plates.
+    pub locator: String,
+    /// Reads them.
+    pub reader: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ManifestFile {
     default: String,
+    plates: Option<PlateModels>,
     model: Vec<ModelEntry>,
 }
 
@@ -141,17 +153,35 @@ impl Manifest {
             }
             model.check().map_err(|(key, reason)| fault(format!("model.{}.{key}", model.name), reason))?;
         }
-        let manifest = Self { default: file.default, models: file.model };
+        let manifest = Self { default: file.default, plates: file.plates, models: file.model };
         for model in &manifest.models {
             if let Origin::Derived { from, .. } = &model.origin {
                 let known = manifest.get(from).map(|_| ());
                 known.map_err(|unknown| fault(format!("model.{}.origin.from", model.name), unknown.to_string()))?;
             }
         }
-        match manifest.get(&manifest.default) {
-            Ok(_) => Ok(manifest),
-            Err(unknown) => Err(fault("default".into(), unknown.to_string())),
+        let is_of = |key: &str, name: &str, fits: &dyn Fn(&Head) -> bool, wanted: &str| {
+            let entry = manifest.get(name).map_err(|unknown| fault(key.into(), unknown.to_string()))?;
+            let found = entry.head.kind();
+            if fits(&entry.head) {
+                Ok(())
+            } else {
+                Err(fault(key.into(), format!("expected {wanted}, {name} is a {found}")))
+            }
+        };
+        is_of("default", &manifest.default, &Head::finds_vehicles, "a vehicle detector")?;
+        if let Some(plates) = &manifest.plates {
+            let locates = |head: &Head| matches!(head, Head::PlateLocator { .. });
+            is_of("plates.locator", &plates.locator, &locates, "a plate_locator")?;
+            is_of("plates.reader", &plates.reader, &|head| matches!(head, Head::PlateReader { .. }), "a plate_reader")?;
         }
+        Ok(manifest)
+    }
+
+    /// The models that read plates; `None`: there are none, plates are not read.
+    #[must_use]
+    pub fn plates(&self) -> Option<&PlateModels> {
+        self.plates.as_ref()
     }
 
     /// The model taken where the configuration names none.

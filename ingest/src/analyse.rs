@@ -1,21 +1,49 @@
-//! The thread that decodes a camera's analysed stream.
+//! The thread that decodes a camera's analysed stream, and notices when nothing comes any more.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use stopline_types::{CameraId, Frame, StreamRole};
 
-use crate::{counters::Counters, frames::FrameMaker, packet::Packet, plan::AnalysePlan};
+use crate::{
+    counters::Counters,
+    frames::{FrameMaker, Outcome},
+    gate::{GateConfig, GatedMaker},
+    health::{Health, Now},
+    packet::Packet,
+    plan::AnalysePlan,
+};
 
 /// Packets between a session and its decoder: about two seconds. Full means that the machine cannot decode all its
 /// streams; then packets up to the next key frame are dropped and counted as undecodable.
 const QUEUE_PACKETS: usize = 50;
+/// No packet for this long: the frames that were handed on were the last for now, whether the session stands or not.
+pub(crate) const SILENT_AFTER: Duration = Duration::from_secs(3);
+
+/// What the thread hands on.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    Frame(Frame),
+    /// None follows for now.
+    Silence,
+}
+
+/// Whose frames, how, and who counts.
+pub(crate) struct Decoding {
+    pub(crate) camera: CameraId,
+    pub(crate) role: StreamRole,
+    pub(crate) plan: AnalysePlan,
+    pub(crate) gate: Option<GateConfig>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) health: Arc<Health>,
+}
 
 /// The session's end of the queue to the decoder.
 #[derive(Debug)]
@@ -52,54 +80,79 @@ impl PacketQueue {
 
 /// Starts the thread. It ends when the queue's other end is gone. `deliver` gets every frame.
 pub(crate) fn start(
-    camera: &CameraId,
-    role: StreamRole,
-    plan: AnalysePlan,
-    counters: Arc<Counters>,
-    deliver: impl FnMut(Frame) + Send + 'static,
+    decoding: Decoding,
+    deliver: impl FnMut(Delivery) + Send + 'static,
 ) -> std::io::Result<(PacketQueue, JoinHandle<()>)> {
     let (sender, packets) = sync_channel(QUEUE_PACKETS);
-    let queue = PacketQueue { sender, counters: Arc::clone(&counters), dropping: false };
-    let camera = camera.clone();
+    let queue = PacketQueue { sender, counters: Arc::clone(&decoding.counters), dropping: false };
     // Linux keeps 15 characters of a thread's name.
     let thread = std::thread::Builder::new()
-        .name(format!("dec {}", camera.as_str().chars().take(11).collect::<String>()))
-        .spawn(move || decode(&camera, role, &plan, &counters, &packets, deliver))?;
+        .name(format!("dec {}", decoding.camera.as_str().chars().take(11).collect::<String>()))
+        .spawn(move || decoding.run(&packets, deliver))?;
     Ok((queue, thread))
 }
 
-fn decode(
-    camera: &CameraId,
-    role: StreamRole,
-    plan: &AnalysePlan,
-    counters: &Counters,
-    packets: &Receiver<Packet>,
-    mut deliver: impl FnMut(Frame),
-) {
-    let fresh = || FrameMaker::new(camera.clone(), role, plan.clone());
-    let mut maker = fresh();
-    let mut failing = false;
-    while let Ok(packet) = packets.recv() {
-        // After a panic the maker is thrown away, so nothing half changed is seen again.
-        let outcome = catch_unwind(AssertUnwindSafe(|| maker.packet(&packet, &mut deliver)));
-        let Ok(outcome) = outcome else {
-            Counters::add(&counters.panics, 1);
-            Counters::add(&counters.undecodable, 1);
-            tracing::error!(%camera, %role, at = %packet.time.utc, "internal fault (panic) in decoding: starting anew");
-            maker = fresh();
-            continue;
-        };
-        Counters::add(&counters.decoded, outcome.decoded);
-        Counters::add(&counters.over_rate, outcome.over_rate);
-        Counters::add(&counters.undecodable, outcome.undecodable);
+impl Decoding {
+    fn maker(&self) -> GatedMaker {
+        let maker = GatedMaker::new(FrameMaker::new(self.camera.clone(), self.role, self.plan.clone()));
+        match self.gate {
+            Some(config) => maker.gated(config),
+            None => maker,
+        }
+    }
+
+    fn run(&self, packets: &Receiver<Packet>, mut deliver: impl FnMut(Delivery)) {
+        let mut maker = self.maker();
+        let mut failing = false;
+        let mut silent = true;
+        loop {
+            let packet = match packets.recv_timeout(SILENT_AFTER) {
+                Ok(packet) => packet,
+                Err(RecvTimeoutError::Timeout) if silent => continue,
+                Err(RecvTimeoutError::Timeout) => {
+                    silent = true;
+                    deliver(Delivery::Silence);
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return deliver(Delivery::Silence),
+            };
+            silent = false;
+            let began = Instant::now();
+            // After a panic the maker is thrown away, so nothing half changed is seen again.
+            let outcome =
+                catch_unwind(AssertUnwindSafe(|| maker.packet(&packet, &mut |frame| deliver(Delivery::Frame(frame)))));
+            Counters::add(&self.counters.decode_us, u64::try_from(began.elapsed().as_micros()).unwrap_or(0));
+            match outcome {
+                Ok(outcome) => self.account(&packet, outcome, &mut failing),
+                Err(_) => {
+                    Counters::add(&self.counters.panics, 1);
+                    Counters::add(&self.counters.undecodable, 1);
+                    let Self { camera, role, .. } = self;
+                    tracing::error!(%camera, %role, at = %packet.time.utc, "internal fault (panic) in decoding: starting anew");
+                    maker = self.maker();
+                }
+            }
+        }
+    }
+
+    fn account(&self, packet: &Packet, outcome: Outcome, failing: &mut bool) {
+        Counters::add(&self.counters.decoded, outcome.decoded);
+        Counters::add(&self.counters.over_rate, outcome.over_rate);
+        Counters::add(&self.counters.undecodable, outcome.undecodable);
+        Counters::add(&self.counters.gated, outcome.gated);
+        Counters::add(&self.counters.wakes, outcome.wakes);
+        if outcome.undecodable > 0 {
+            self.health.damaged(self.role, outcome.undecodable, Now::read());
+        }
         // Said once when it begins, not for every frame until the next key frame.
         match outcome.fault {
-            Some(fault) if !failing => {
-                failing = true;
+            Some(fault) if !*failing => {
+                *failing = true;
+                let Self { camera, role, .. } = self;
                 tracing::warn!(%camera, %role, at = %packet.time.utc, "cannot decode: {fault}; going on at the next key frame");
             }
             Some(_) => {}
-            None => failing = failing && outcome.decoded == 0,
+            None => *failing = *failing && outcome.decoded == 0,
         }
     }
 }
@@ -141,14 +194,14 @@ mod tests {
             assert!((frame.media_s - 0.8).abs() > 1e-3, "made to fail at 0.8 s");
         };
         let camera = CameraId::new("a").unwrap();
-        let (queue, thread) = start(&camera, StreamRole::Sub, plan(0.0), Arc::clone(&counters), deliver).unwrap();
+        let (queue, thread) = start_here(&camera, &counters, deliver);
         let packets = packets();
         let total = packets.len();
         send_all(&queue, packets);
         drop(queue);
         thread.join().unwrap();
         let seen: Vec<f64> = frames.iter().collect();
-        let counted = counters.snapshot(Default::default());
+        let counted = counters.snapshot(Default::default(), 0);
         assert_eq!(counters.panics.load(std::sync::atomic::Ordering::Relaxed), 1);
         assert!(seen.iter().any(|s| (s - 2.0).abs() < 1e-3), "goes on at the key frame: {seen:?}");
         assert!(!seen.iter().any(|s| *s > 0.81 && *s < 1.99));
@@ -162,7 +215,7 @@ mod tests {
         let (seen, frames) = mpsc::channel();
         let camera = CameraId::new("a").unwrap();
         let deliver = move |frame: Frame| seen.send(frame.media_s).unwrap();
-        let (queue, thread) = start(&camera, StreamRole::Sub, plan(0.0), Arc::clone(&counters), deliver).unwrap();
+        let (queue, thread) = start_here(&camera, &counters, deliver);
         let mut packets = packets();
         packets.remove(30);
         packets[30].after_loss = true;
@@ -171,7 +224,7 @@ mod tests {
         thread.join().unwrap();
         let seen: Vec<f64> = frames.iter().collect();
         assert!(!seen.iter().any(|s| *s > 2.4 && *s < 3.99), "{seen:?}");
-        assert_eq!(counters.snapshot(Default::default()).frames_undecodable, 19);
+        assert_eq!(counters.snapshot(Default::default(), 0).frames_undecodable, 19);
     }
 
     #[test]
@@ -194,15 +247,22 @@ mod tests {
         let seen: Vec<SizePx> = frames.iter().collect();
         assert_eq!(seen.iter().filter(|s| s.w == 640).count(), 5);
         assert_eq!(seen.iter().filter(|s| s.w == 1920).count(), 6);
-        assert_eq!(counters.snapshot(Default::default()).frames_undecodable, 0);
+        assert_eq!(counters.snapshot(Default::default(), 0).frames_undecodable, 0);
     }
 
     fn start_here(
         camera: &CameraId,
         counters: &Arc<Counters>,
-        deliver: impl FnMut(Frame) + Send + 'static,
+        mut deliver: impl FnMut(Frame) + Send + 'static,
     ) -> (PacketQueue, JoinHandle<()>) {
-        start(camera, StreamRole::Sub, plan(0.0), Arc::clone(counters), deliver).unwrap()
+        let (role, counters) = (StreamRole::Sub, Arc::clone(counters));
+        let health = Arc::new(Health::new(role, &[role], Arc::default(), Now::read()));
+        let decoding = Decoding { camera: camera.clone(), role, plan: plan(0.0), gate: None, counters, health };
+        let frames = move |delivery| match delivery {
+            Delivery::Frame(frame) => deliver(frame),
+            Delivery::Silence => {}
+        };
+        start(decoding, frames).unwrap()
     }
 
     #[test]
@@ -222,7 +282,7 @@ mod tests {
         drop(queue);
         thread.join().unwrap();
         let seen: Vec<f64> = frames.iter().collect();
-        let counted = counters.snapshot(Default::default());
+        let counted = counters.snapshot(Default::default(), 0);
         assert!(counted.frames_undecodable >= 130, "{counted:?}");
         assert_eq!(seen.len() as u64 + counted.frames_undecodable, total);
     }

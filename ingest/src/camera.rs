@@ -1,24 +1,46 @@
 //! A live camera: its sessions, its ring, its decoder, its state.
 
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
+};
 
 use retina::client::SessionGroup;
-use stopline_types::{CameraId, CameraStatus, Frame, StreamRole, UtcUs};
+use stopline_types::{CameraId, CameraStatus, StreamRole};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    analyse,
+    analyse::{self, Decoding, Delivery},
+    clock::DeviceClock,
     config::Streams,
     counters::Counters,
+    device::Devices,
+    gate::GateConfig,
     handoff::Mailbox,
-    health::Health,
+    health::{Health, Now},
     plan::AnalysePlan,
-    ring::{Ring, RingLimits},
+    ring::Ring,
     session::StreamTask,
 };
 
 /// How long a camera may take to answer the goodbye.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a camera is started with.
+#[derive(Debug, Clone)]
+pub struct CameraSpec {
+    /// Its id.
+    pub id: CameraId,
+    /// Its name for people.
+    pub name: String,
+    /// Its streams; `None`: turned off, it is shown as suspended and not connected to.
+    pub streams: Option<Streams>,
+    /// How the analysed stream is decoded.
+    pub plan: AnalysePlan,
+    /// Where packets are kept for evidence. A camera that takes the place of another may go on with that one's ring.
+    pub ring: Ring,
+}
 
 /// A camera at work. Dropping it stops it too, but without waiting.
 pub struct Camera {
@@ -26,11 +48,16 @@ pub struct Camera {
     name: String,
     health: Arc<Health>,
     counters: Arc<Counters>,
+    clock: Arc<DeviceClock>,
     mailbox: Mailbox,
     ring: Ring,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
     stop: watch::Sender<bool>,
     sessions: JoinSet<()>,
-    decoder: Option<JoinHandle<()>>,
+    decoder: JoinHandle<()>,
     group: Arc<SessionGroup>,
 }
 
@@ -38,44 +65,71 @@ impl Camera {
     /// Starts it: a task for each stream that is of use (the analysed one, and the one kept for evidence) and a thread that decodes the
     /// analysed one. Returns at once; [`Camera::status`] tells how it goes. Fails only if no thread can be started.
     pub fn start(
-        id: CameraId,
-        name: String,
-        streams: Streams,
-        plan: AnalysePlan,
+        spec: CameraSpec,
         mailbox: Mailbox,
-        limits: RingLimits,
+        devices: &Devices,
         runtime: &tokio::runtime::Handle,
     ) -> std::io::Result<Self> {
-        let (analysed, evidence) = (streams.analysed(), streams.evidence());
-        let roles: Vec<StreamRole> =
-            [StreamRole::Main, StreamRole::Sub].into_iter().filter(|r| [analysed, evidence].contains(r)).collect();
-        let health = Arc::new(Health::new(analysed, &roles, UtcUs::from(std::time::SystemTime::now())));
+        let CameraSpec { id, name, streams, plan, ring } = spec;
+        let analysed = streams.as_ref().map_or(StreamRole::Main, Streams::analysed);
+        let roles = streams.as_ref().map_or_else(Vec::new, Streams::used);
+        let clock = Arc::new(DeviceClock::default());
+        let health = Arc::new(Health::new(analysed, &roles, Arc::clone(&clock), Now::read()));
         let counters = Arc::new(Counters::default());
-        let ring = Ring::new(limits);
-        let group = Arc::new(SessionGroup::default().named(id.to_string()));
+        let mut camera = Self { id, name, health, counters, clock, mailbox, ring, running: Mutex::new(None) };
+        match streams {
+            Some(streams) => camera.running = Mutex::new(Some(camera.run(&streams, &roles, plan, devices, runtime)?)),
+            None => camera.health.turn_off(Now::read()),
+        }
+        Ok(camera)
+    }
+
+    fn run(
+        &self,
+        streams: &Streams,
+        roles: &[StreamRole],
+        plan: AnalysePlan,
+        devices: &Devices,
+        runtime: &tokio::runtime::Handle,
+    ) -> std::io::Result<Running> {
+        let (analysed, evidence) = (streams.analysed(), streams.evidence());
+        let group = Arc::new(SessionGroup::default().named(self.id.to_string()));
         let (stop, stopped) = watch::channel(false);
-        let to_mailbox = mailbox.clone();
-        let deliver = move |frame: Frame| to_mailbox.put(frame);
-        let (queue, decoder) = analyse::start(&id, analysed, plan, Arc::clone(&counters), deliver)?;
+        let mailbox = self.mailbox.clone();
+        let deliver = move |delivery| match delivery {
+            Delivery::Frame(frame) => mailbox.put(frame),
+            Delivery::Silence => mailbox.end_of_session(),
+        };
+        let decoding = Decoding {
+            camera: self.id.clone(),
+            role: analysed,
+            plan,
+            gate: streams.is_gated().then(GateConfig::default),
+            counters: Arc::clone(&self.counters),
+            health: Arc::clone(&self.health),
+        };
+        let (queue, decoder) = analyse::start(decoding, deliver)?;
         let mut queue = Some(queue);
         let mut sessions = JoinSet::new();
-        for role in roles {
+        for role in roles.iter().copied() {
             let Some(source) = streams.get(role) else { continue };
             let task = StreamTask {
-                camera: id.clone(),
+                camera: self.id.clone(),
                 role,
                 source: source.clone(),
                 group: Arc::clone(&group),
-                health: Arc::clone(&health),
-                counters: Arc::clone(&counters),
-                ring: (role == evidence).then(|| ring.clone()),
+                device: devices.of(source),
+                clock: Arc::clone(&self.clock),
+                health: Arc::clone(&self.health),
+                counters: Arc::clone(&self.counters),
+                ring: (role == evidence).then(|| self.ring.clone()),
                 queue: if role == analysed { queue.take() } else { None },
-                session: 0,
+                session: self.ring.next_session(),
+                frames: None,
             };
             sessions.spawn_on(task.run(stopped.clone()), runtime);
         }
-        let decoder = Some(decoder);
-        Ok(Self { id, name, health, counters, mailbox, ring, stop, sessions, decoder, group })
+        Ok(Running { stop, sessions, decoder, group })
     }
 
     /// Its name.
@@ -87,7 +141,7 @@ impl Camera {
     /// How it is doing.
     #[must_use]
     pub fn status(&self) -> CameraStatus {
-        let report = self.health.report();
+        let report = self.health.report(Now::read());
         let mailbox = self.mailbox.stats();
         CameraStatus {
             camera: self.id.clone(),
@@ -100,14 +154,16 @@ impl Camera {
             last_frame: report.last_frame,
             analysed_fps: mailbox.analysed_fps,
             clock_error_ms: report.clock_error_ms,
-            counters: self.counters.snapshot(mailbox),
+            clock_offset_ms: self.clock_offset_ms(),
+            clock_drift_ppm: self.clock.drift_ppm(),
+            counters: self.counters.snapshot(mailbox, self.clock.steps()),
         }
     }
 
-    /// Camera's clock minus ours in milliseconds, delay included, by the analysed stream's sender reports.
+    /// Camera's clock minus ours in milliseconds, delay included, by its sender reports.
     #[must_use]
     pub fn clock_offset_ms(&self) -> Option<f64> {
-        self.health.report().clock_offset_ms
+        self.clock.offset_s().map(|s| s * 1e3)
     }
 
     /// Panics caught in its tasks and threads: each is a fault of ours.
@@ -122,19 +178,20 @@ impl Camera {
         self.ring.clone()
     }
 
-    /// Ends its sessions, says goodbye to the camera (many allow only a few sessions), and waits for the decoder.
-    pub async fn stop(mut self) {
-        self.stop.send_replace(true);
-        while self.sessions.join_next().await.is_some() {}
-        self.ring.end();
-        if let Some(decoder) = self.decoder.take() {
-            // The queue's sender went with the sessions, so the thread ends after the packets it still has.
-            let joined = tokio::task::spawn_blocking(move || decoder.join()).await;
-            if !matches!(joined, Ok(Ok(()))) {
-                tracing::error!(camera = %self.id, "the decoder thread ended by a panic");
-            }
+    /// Ends its sessions, says goodbye to the camera (many allow only a few sessions), and waits for the decoder. The
+    /// ring stays readable; call [`Ring::end`] unless another camera goes on with it. A second call does nothing.
+    pub async fn stop(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut running) = running else { return };
+        running.stop.send_replace(true);
+        while running.sessions.join_next().await.is_some() {}
+        // The queue's sender went with the sessions, so the thread ends after the packets it still has.
+        let joined = tokio::task::spawn_blocking(move || running.decoder.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!(camera = %self.id, "the decoder thread ended by a panic");
         }
-        match tokio::time::timeout(GOODBYE_TIMEOUT, self.group.await_teardown()).await {
+        self.health.turn_off(Now::read());
+        match tokio::time::timeout(GOODBYE_TIMEOUT, running.group.await_teardown()).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => tracing::debug!(camera = %self.id, "the camera did not answer the goodbye"),
         }

@@ -54,14 +54,17 @@ pub struct ClipInfo {
 
 impl Cut {
     /// Writes the packets as an MP4 file, replacing one that is there. `creation_time` in it is the capture time of
-    /// the first frame, in whole seconds. On an error the unfinished file is removed. Not for async tasks: it writes.
+    /// the first frame, in whole seconds. A camera whose codec or size was changed within the cut gives the longer part: a
+    /// file has one of each. On an error the unfinished file is removed. Not for async tasks: it writes.
     pub fn write_mp4(&self, path: &Path) -> Result<ClipInfo, ClipError> {
-        let (Some(first_packet), Some(first), Some(last)) = (self.packets.first(), self.first(), self.last()) else {
+        let kept = longest_of_one_format(&self.packets);
+        let times_utc = || kept.iter().map(|packet| packet.time.utc);
+        let (Some(first_packet), Some(first), Some(last)) = (kept.first(), times_utc().min(), times_utc().max()) else {
             return Err(ClipError::Empty { path: path.to_owned() });
         };
-        let times = timeline(&self.packets);
+        let times = timeline(kept);
         let durations = durations(&times);
-        let packets = self.packets.iter().zip(times).zip(durations).map(|((packet, (pts_us, dts_us)), duration_us)| {
+        let packets = kept.iter().zip(times).zip(durations).map(|((packet, (pts_us, dts_us)), duration_us)| {
             MuxPacket { data: &packet.data, key: packet.key, pts_us, dts_us, duration_us }
         });
         decode::write_mp4(path, &first_packet.format, &first.to_string(), packets).map_err(|fault| {
@@ -71,8 +74,15 @@ impl Cut {
         })?;
         let io = |source| ClipError::Io { path: path.to_owned(), source };
         let bytes = std::fs::metadata(path).map_err(io)?.len();
-        Ok(ClipInfo { first, last, packets: self.packets.len(), bytes, codec: first_packet.format.codec })
+        Ok(ClipInfo { first, last, packets: kept.len(), bytes, codec: first_packet.format.codec })
     }
+}
+
+/// The longest run of packets that one file can hold.
+fn longest_of_one_format(packets: &[Packet]) -> &[Packet] {
+    let kind = |packet: &Packet| (packet.format.codec, packet.format.size);
+    let runs = packets.chunk_by(|a, b| kind(a) == kind(b));
+    runs.max_by_key(|run| run.len()).unwrap_or_default()
 }
 
 /// From each decoding time to the next; the last lasts as long as the one before it, or a frame at 25/s.

@@ -15,7 +15,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use stopline_types::StreamRole;
 
-use crate::secret::{Login, Password, StreamUrl};
+use crate::{
+    secret::{Login, Password, StreamUrl},
+    tunnel::Trust,
+};
 
 /// Table `streams` of a camera file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -27,15 +30,23 @@ pub struct StreamsConfig {
     pub sub: Option<StreamConfig>,
     /// Which one is decoded and analysed. Default: `sub` if there is one, else `main`.
     pub analyse: Option<StreamRole>,
+    /// Decode key frames only while the road is quiet, as packet sizes tell. Saves most of the decoding on quiet roads.
+    #[serde(default)]
+    pub gate: bool,
+    /// For `rtsps`: file with the certificates (PEM) of the only authorities believed; the camera's own, if it signed
+    /// itself. Default: those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// For `rtsps`: the name the camera's certificate is for, if that is not the host of the address.
+    pub tls_name: Option<String>,
 }
 
 /// One stream.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamConfig {
-    /// `rtsp://host[:port]/path`. A user name and password in it work, but `[credentials]` keeps them out of files.
+    /// `rtsp://host[:port]/path`, or `rtsps://…` for TLS. A user name and password in it work, but `[credentials]` keeps them out of files.
     pub url: String,
-    /// How the packets travel. Only `tcp` (the default): over the RTSP connection itself, as RFC 2326 section 10.12.
+    /// How the packets travel: `tcp` (the default) or `udp`.
     #[serde(default)]
     pub transport: Transport,
 }
@@ -54,9 +65,12 @@ impl std::fmt::Debug for StreamConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transport {
-    /// Interleaved in the RTSP connection: passes firewalls, loses nothing on the way.
+    /// Interleaved in the RTSP connection (RFC 2326 section 10.12): passes firewalls, loses nothing on the way.
     #[default]
     Tcp,
+    /// Datagrams of their own, for cameras that know nothing else. Packets that arrive out of order are lost: for
+    /// a local network only.
+    Udp,
 }
 
 /// Table `credentials` of a camera file. The password itself never stands in a file that is checked in.
@@ -88,6 +102,10 @@ pub struct StreamSource {
     pub url: StreamUrl,
     /// As whom.
     pub login: Option<Login>,
+    /// How packets travel.
+    pub(crate) transport: Transport,
+    /// Whom to believe, for `rtsps`.
+    pub(crate) trust: Option<Trust>,
 }
 
 /// The streams of a camera, checked. At least one is there, and the analysed one is.
@@ -96,6 +114,7 @@ pub struct Streams {
     pub(crate) main: Option<StreamSource>,
     pub(crate) sub: Option<StreamSource>,
     pub(crate) analysed: StreamRole,
+    pub(crate) gate: bool,
 }
 
 impl Streams {
@@ -114,6 +133,25 @@ impl Streams {
         self.analysed
     }
 
+    /// The streams that are of use: the analysed one, and the one kept for evidence.
+    pub(crate) fn used(&self) -> Vec<StreamRole> {
+        let wanted = [self.analysed(), self.evidence()];
+        [StreamRole::Main, StreamRole::Sub].into_iter().filter(|role| wanted.contains(role)).collect()
+    }
+
+    /// Whether the stream kept for evidence is the same in both: packets of it may stand in one ring.
+    #[must_use]
+    pub fn is_evidence_of(&self, other: &Self) -> bool {
+        let kept = |streams: &Self| streams.get(streams.evidence()).map(|source| source.url.clone());
+        self.evidence() == other.evidence() && kept(self) == kept(other)
+    }
+
+    /// Whether only key frames are decoded while the road is quiet.
+    #[must_use]
+    pub fn is_gated(&self) -> bool {
+        self.gate
+    }
+
     /// The one whose packets are kept for evidence: `main` if there is one, else `sub`.
     #[must_use]
     pub fn evidence(&self) -> StreamRole {
@@ -126,7 +164,7 @@ impl StreamsConfig {
     pub fn resolve(&self, credentials: Option<&CredentialsConfig>) -> Result<Streams, ConfigError> {
         let login = credentials.map(|c| c.resolve(|name| std::env::var_os(name))).transpose()?;
         let source = |config: &Option<StreamConfig>, role: StreamRole| {
-            config.as_ref().map(|config| config.resolve(role, login.as_ref())).transpose()
+            config.as_ref().map(|config| config.resolve(role, login.as_ref(), self)).transpose()
         };
         let main = source(&self.main, StreamRole::Main)?;
         let sub = source(&self.sub, StreamRole::Sub)?;
@@ -138,19 +176,40 @@ impl StreamsConfig {
             (None, _, Some(_)) => StreamRole::Sub,
             (None, Some(_), None) => StreamRole::Main,
         };
-        Ok(Streams { main, sub, analysed })
+        Ok(Streams { main, sub, analysed, gate: self.gate })
     }
 }
 
 impl StreamConfig {
-    fn resolve(&self, role: StreamRole, login: Option<&Login>) -> Result<StreamSource, ConfigError> {
+    fn resolve(
+        &self,
+        role: StreamRole,
+        login: Option<&Login>,
+        streams: &StreamsConfig,
+    ) -> Result<StreamSource, ConfigError> {
         let key = format!("streams.{role}.url");
         let (url, inline) = StreamUrl::parse(&self.url).map_err(|reason| error(&key, &reason))?;
         let login = match (inline, login) {
             (Some(_), Some(_)) => return Err(error(&key, "holds a user name while [credentials] is there: keep one")),
             (inline, login) => inline.or_else(|| login.cloned()),
         };
-        Ok(StreamSource { url, login })
+        if !url.is_tls() {
+            return Ok(StreamSource { url, login, transport: self.transport, trust: None });
+        }
+        if self.transport == Transport::Udp {
+            let key = format!("streams.{role}.transport");
+            return Err(error(&key, "is udp, which would leave TLS; expected tcp with rtsps"));
+        }
+        let trust = Trust::new(streams.ca_file.as_deref(), streams.tls_name.as_deref(), &url);
+        let trust = trust.map_err(|reason| error("streams.ca_file", &reason))?;
+        Ok(StreamSource { url, login, transport: self.transport, trust: Some(trust) })
+    }
+}
+
+#[cfg(test)]
+impl StreamSource {
+    pub(crate) fn plain(url: StreamUrl, login: Option<Login>) -> Self {
+        Self { url, login, transport: Transport::Tcp, trust: None }
     }
 }
 
@@ -211,8 +270,16 @@ mod tests {
         assert_eq!(key(serde_json::json!({"main": {"url": "rtsp://h"}, "analyse": "sub"})), "streams.analyse");
         let unknown = serde_json::from_value::<StreamsConfig>(serde_json::json!({"mian": {"url": "rtsp://h"}}));
         assert!(unknown.unwrap_err().to_string().contains("mian"));
-        let udp = serde_json::from_value::<StreamConfig>(serde_json::json!({"url": "rtsp://h", "transport": "udp"}));
-        assert!(udp.unwrap_err().to_string().contains("expected `tcp`"));
+        let sctp = serde_json::from_value::<StreamConfig>(serde_json::json!({"url": "rtsp://h", "transport": "sctp"}));
+        assert!(sctp.unwrap_err().to_string().contains("expected `tcp` or `udp`"));
+        assert_eq!(
+            key(serde_json::json!({"main": {"url": "rtsps://h", "transport": "udp"}})),
+            "streams.main.transport"
+        );
+        let no_file = streams(serde_json::json!({"main": {"url": "rtsps://h"}, "ca_file": "/not/there.pem"}));
+        let no_file = no_file.resolve(None).unwrap_err();
+        assert_eq!(no_file.key, "streams.ca_file");
+        assert!(no_file.reason.contains("/not/there.pem"), "{no_file}");
     }
 
     #[test]

@@ -12,9 +12,10 @@ use retina::{
 use stopline_types::{CameraId, SizePx, StreamRole};
 
 use crate::{
-    config::StreamSource,
+    config::{StreamSource, Transport},
     packet::{Codec, StreamFormat},
     secret::StreamUrl,
+    tunnel,
 };
 
 /// How long a camera may take to answer from the first TCP packet to the answer to `PLAY`.
@@ -46,6 +47,12 @@ pub enum SessionFault {
     /// The camera asks for a log-in and none is configured.
     #[error("expected a stream that needs no log-in; came 401: set [credentials]")]
     LoginWanted,
+    /// The log-in was refused on another stream of the device; trying on would lock the account.
+    #[error("{why}")]
+    LogInBarred {
+        /// What was refused.
+        why: String,
+    },
     /// No such address, no route, refused.
     #[error("expected a connection to {host}; came: {reason}")]
     Unreachable {
@@ -62,6 +69,14 @@ pub enum SessionFault {
         /// How long was waited.
         seconds: u64,
     },
+    /// TLS could not be set up: an unknown authority, another name, no TLS at all.
+    #[error("expected TLS from {host} with a certificate that is believed; came: {reason}")]
+    Tls {
+        /// Host and port.
+        host: String,
+        /// What the handshake ended with.
+        reason: String,
+    },
     /// The camera refused in RTSP terms, e.g. 404 for a wrong path.
     #[error("expected a stream at this path; came {status}")]
     Refused {
@@ -75,7 +90,7 @@ pub enum SessionFault {
         came: String,
     },
     /// A codec we do not take.
-    #[error("expected H.264 or H.265; came {came}")]
+    #[error("expected H.264, H.265 or MJPEG; came {came}")]
     UnsupportedCodec {
         /// Encoding name out of the SDP.
         came: String,
@@ -100,7 +115,19 @@ pub enum SessionFault {
 impl SessionFault {
     /// Whether trying again soon is pointless, or harmful: cameras lock accounts after a few wrong passwords.
     pub(crate) fn is_about_login(&self) -> bool {
-        matches!(self, Self::WrongLogin { .. } | Self::LoginWanted)
+        matches!(self, Self::WrongLogin { .. } | Self::LoginWanted | Self::LogInBarred { .. })
+    }
+
+    /// Whether the camera is there and answers, but not with what its file says.
+    pub(crate) fn needs_a_person(&self) -> bool {
+        self.is_about_login()
+            || matches!(
+                self,
+                Self::Refused { status: 300..=499 }
+                    | Self::NoVideo { .. }
+                    | Self::UnsupportedCodec { .. }
+                    | Self::Tls { .. }
+            )
     }
 }
 
@@ -135,10 +162,19 @@ impl OpenStream {
         let options =
             SessionOptions::default().creds(creds).user_agent("stopline".to_owned()).session_group(Arc::clone(group));
         let fault = |e: retina::Error| classify(source, &e);
-        let mut session = Session::describe(source.url.expose().clone(), options).await.map_err(fault)?;
+        let mut url = source.url.expose().clone();
+        if let Some(trust) = &source.trust {
+            let inside = tunnel::open(&source.url, trust).await?;
+            let no_way = || SessionFault::Broken { reason: "no address for the TLS tunnel".to_owned() };
+            url = source.url.by_way_of(inside).ok_or_else(no_way)?;
+        }
+        let mut session = Session::describe(url, options).await.map_err(fault)?;
         let (index, codec) = video_track(session.streams())?;
-        // The default transport is TCP, interleaved.
-        let setup = SetupOptions::default().frame_format(FrameFormat::SIMPLE);
+        let transport = match source.transport {
+            Transport::Tcp => retina::client::Transport::Tcp(Default::default()),
+            Transport::Udp => retina::client::Transport::Udp(Default::default()),
+        };
+        let setup = SetupOptions::default().transport(transport).frame_format(FrameFormat::SIMPLE);
         session.setup(index, setup).await.map_err(fault)?;
         // Some cameras send RTCP under another SSRC than their RTP; with one stream there is no doubt whose it is.
         let play = PlayOptions::default().unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::ProcessPackets);
@@ -186,6 +222,7 @@ fn video_track(streams: &[retina::client::Stream]) -> Result<(usize, Codec), Ses
     let codec = |name: &str| match name {
         "h264" => Some(Codec::H264),
         "h265" => Some(Codec::H265),
+        "jpeg" => Some(Codec::Mjpeg),
         _ => None,
     };
     if let Some(found) = video().find_map(|(index, stream)| Some((index, codec(stream.encoding_name())?))) {

@@ -13,6 +13,9 @@ pub(crate) struct Counters {
     pub(crate) decoded: AtomicU64,
     pub(crate) over_rate: AtomicU64,
     pub(crate) undecodable: AtomicU64,
+    pub(crate) gated: AtomicU64,
+    pub(crate) wakes: AtomicU64,
+    pub(crate) decode_us: AtomicU64,
     pub(crate) bytes: AtomicU64,
     pub(crate) lost: AtomicU64,
     pub(crate) reconnects: AtomicU64,
@@ -25,7 +28,7 @@ impl Counters {
         counter.fetch_add(n, Relaxed);
     }
 
-    pub(crate) fn snapshot(&self, mailbox: MailboxStats) -> CameraCounters {
+    pub(crate) fn snapshot(&self, mailbox: MailboxStats, clock_steps: u64) -> CameraCounters {
         let get = |counter: &AtomicU64| counter.load(Relaxed);
         CameraCounters {
             frames_received: get(&self.received),
@@ -34,9 +37,13 @@ impl Counters {
             frames_superseded: mailbox.superseded,
             frames_over_rate: get(&self.over_rate),
             frames_undecodable: get(&self.undecodable),
+            frames_gated: get(&self.gated),
+            gate_wakes: get(&self.wakes),
+            decode_ms: get(&self.decode_us) / 1000,
             bytes_received: get(&self.bytes),
             packets_lost: get(&self.lost),
             reconnects: get(&self.reconnects),
+            clock_steps,
         }
     }
 }

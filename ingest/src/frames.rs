@@ -19,11 +19,24 @@ pub(crate) struct Outcome {
     pub(crate) decoded: u64,
     pub(crate) over_rate: u64,
     pub(crate) undecodable: u64,
+    /// Left undecoded because the road is quiet.
+    pub(crate) gated: u64,
+    /// The quiet ended.
+    pub(crate) wakes: u64,
     /// Why something was not decodable.
     pub(crate) fault: Option<String>,
 }
 
 impl Outcome {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.decoded += other.decoded;
+        self.over_rate += other.over_rate;
+        self.undecodable += other.undecodable;
+        self.gated += other.gated;
+        self.wakes += other.wakes;
+        self.fault = self.fault.take().or(other.fault);
+    }
+
     fn fail(&mut self, why: impl ToString) {
         self.undecodable += 1;
         self.fault.get_or_insert_with(|| why.to_string());

@@ -14,7 +14,7 @@ pub enum Codec {
     H265,
     /// MPEG-4 part 2, in files only.
     Mpeg4,
-    /// Motion JPEG, in files only.
+    /// Motion JPEG (over RTP: RFC 2435).
     Mjpeg,
 }
 

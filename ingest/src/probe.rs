@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use crate::{
     clock::Clock,
     config::{StreamSource, Streams},
-    connect::{Item, OpenStream, SessionError, SessionFault},
+    connect::{Item, SessionError, SessionFault},
+    device::{Device, Devices},
     packet::Codec,
     session::take_report,
 };
@@ -45,19 +46,20 @@ pub struct Probe {
 }
 
 /// Looks at every stream of a camera, all at once, for at most `timeout` each (about three seconds are enough; a sender
-/// report may need five, RFC 3550 section 6.2). Ends early when two whole groups of pictures and a sender report came.
+/// report may need five, RFC 3550 section 6.2). A log-in that was refused once by one of `devices` is not tried there again. Ends early when two whole groups of pictures and a sender report came.
 pub async fn probe(
     camera: &CameraId,
     streams: &Streams,
+    devices: &Devices,
     timeout: Duration,
 ) -> BTreeMap<StreamRole, Result<Probe, SessionError>> {
     let group = Arc::new(SessionGroup::default());
     let roles = [StreamRole::Main, StreamRole::Sub];
     let looks = roles.into_iter().filter_map(|role| Some((role, streams.get(role)?))).map(|(role, source)| {
-        let group = Arc::clone(&group);
+        let (group, device) = (Arc::clone(&group), devices.of(source));
         async move {
             let error = |fault| SessionError { camera: camera.clone(), role, url: source.url.clone(), fault };
-            (role, look(source, &group, timeout).await.map_err(error))
+            (role, look(role, source, &device, &group, timeout).await.map_err(error))
         }
     });
     let results = futures::future::join_all(looks).await.into_iter().collect();
@@ -66,11 +68,17 @@ pub async fn probe(
     results
 }
 
-async fn look(source: &StreamSource, group: &Arc<SessionGroup>, timeout: Duration) -> Result<Probe, SessionFault> {
+async fn look(
+    role: StreamRole,
+    source: &StreamSource,
+    device: &Device,
+    group: &Arc<SessionGroup>,
+    timeout: Duration,
+) -> Result<Probe, SessionFault> {
     let until = Instant::now() + timeout;
     let late = || SessionFault::NoAnswer { host: source.url.host_port(), seconds: timeout.as_secs() };
-    let mut stream = tokio::time::timeout_at(until, OpenStream::open(source, group)).await.map_err(|_| late())??;
-    let mut clock = Clock::default();
+    let mut stream = tokio::time::timeout_at(until, device.open(source, group, || ())).await.map_err(|_| late())??;
+    let mut clock = Clock::new(role, Arc::default());
     let mut stamps = Vec::new();
     let mut keys = Vec::new();
     let mut bytes = Vec::new();

@@ -11,6 +11,7 @@ use stopline_types::{CameraId, CaptureTime, Frame, SizePx, StreamRole, TimeSourc
 use crate::{
     decode::{Demuxer, OpenFault, ReadFault},
     frames::{FrameMaker, Outcome},
+    gate::{GateConfig, GatedMaker},
     packet::{Codec, Packet, StreamFormat},
     plan::AnalysePlan,
     ring::{Ring, RingLimits},
@@ -112,6 +113,8 @@ pub struct FileInfo {
     pub frames_over_rate: u64,
     /// Not decodable.
     pub frames_undecodable: u64,
+    /// Left undecoded because the road was quiet.
+    pub frames_gated: u64,
 }
 
 /// A file that plays the part of a camera. It is read as fast as frames are asked for, on the caller's thread.
@@ -119,7 +122,7 @@ pub struct FileCamera {
     path: PathBuf,
     demuxer: Demuxer,
     format: Arc<StreamFormat>,
-    maker: FrameMaker,
+    maker: GatedMaker,
     ring: Ring,
     ready: VecDeque<Frame>,
     info: FileInfo,
@@ -184,12 +187,13 @@ impl FileCamera {
             frames_decoded: 0,
             frames_over_rate: 0,
             frames_undecodable: 0,
+            frames_gated: 0,
         };
         Ok(Self {
             path: path.to_owned(),
             format: Arc::new(demuxer.format.clone()),
             demuxer,
-            maker: FrameMaker::new(camera, StreamRole::Main, plan),
+            maker: GatedMaker::new(FrameMaker::new(camera, StreamRole::Main, plan)),
             ring: Ring::new(limits),
             ready: VecDeque::new(),
             info,
@@ -197,6 +201,13 @@ impl FileCamera {
             fault: None,
             stage: Stage::Reading,
         })
+    }
+
+    /// Decodes key frames only while the road is quiet.
+    #[must_use]
+    pub fn gated(mut self, config: GateConfig) -> Self {
+        self.maker = self.maker.gated(config);
+        self
     }
 
     /// The next frame in order of time; `None` at the end. A file that is cut short or broken gives the frames it
@@ -273,6 +284,7 @@ impl FileCamera {
         self.info.frames_decoded += outcome.decoded;
         self.info.frames_over_rate += outcome.over_rate;
         self.info.frames_undecodable += outcome.undecodable;
+        self.info.frames_gated += outcome.gated;
         if let (None, Some(fault)) = (&self.fault, outcome.fault) {
             self.fault = Some((media_us as f64 / 1e6, fault));
         }

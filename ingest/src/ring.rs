@@ -131,8 +131,13 @@ impl Ring {
     }
 
     /// Says that nothing more will come, so that waiting for it is pointless.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         self.lock().ended = true;
+    }
+
+    /// A number above that of every session in it.
+    pub(crate) fn next_session(&self) -> u32 {
+        self.lock().packets.back().map_or(0, |packet| packet.session)
     }
 
     /// Whether everything up to `to` has come, or nothing more will.
@@ -187,7 +192,8 @@ impl Ring {
 
 impl Inner {
     fn push(&mut self, packet: Packet) {
-        if self.packets.is_empty() && !packet.key {
+        let follows = self.packets.back().is_some_and(|last| last.session == packet.session);
+        if !follows && !packet.key {
             return;
         }
         if self.newest.is_some_and(|newest| newest.since_s(packet.time.utc) > STEP_BACK_S) {
@@ -281,6 +287,17 @@ mod tests {
         assert_eq!(ring.cut(s(0.0), s(1.0)).unwrap_err(), RingError::Empty);
         ring.push(packet(1, true, 10));
         assert_eq!(ring.stats().packets, 1);
+    }
+
+    #[test]
+    fn a_new_session_begins_with_a_key_frame_too() {
+        let ring = Ring::new(RingLimits { seconds: 60.0, bytes: 1 << 20 });
+        let of = |session, i, key| Packet { session, ..packet(i, key, 10) };
+        [of(1, 0, true), of(1, 1, false), of(2, 2, false), of(2, 3, true), of(2, 4, false)]
+            .into_iter()
+            .for_each(|p| ring.push(p));
+        let kept: Vec<_> = ring.lock().packets.iter().map(|p| p.media_us / 100_000).collect();
+        assert_eq!(kept, [0, 1, 3, 4]);
     }
 
     #[test]

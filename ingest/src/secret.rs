@@ -22,6 +22,12 @@ impl Password {
         Self(text)
     }
 
+    /// The password itself, for a file that only its owner may read. Never for a log, an error or a page.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
     /// The password itself, for the one place that sends it.
     pub(crate) fn expose(&self) -> &str {
         &self.0
@@ -53,9 +59,8 @@ impl StreamUrl {
     pub fn parse(text: &str) -> Result<(Self, Option<Login>), String> {
         let mut url = Url::parse(text).map_err(|e| format!("not a URL ({e}); expected rtsp://host[:port]/path"))?;
         match url.scheme() {
-            "rtsp" => {}
-            "rtsps" => return Err("rtsps is not supported yet; expected rtsp (put a TLS proxy in front)".into()),
-            _ => return Err("expected a URL that begins with rtsp://".into()),
+            "rtsp" | "rtsps" => {}
+            _ => return Err("expected a URL that begins with rtsp:// or rtsps://".into()),
         }
         if url.host_str().is_none_or(str::is_empty) {
             return Err("expected a host after rtsp://".into());
@@ -83,10 +88,38 @@ impl StreamUrl {
         &self.0
     }
 
+    /// The address with the connection going to `there` instead, in the clear: the way into a tunnel.
+    pub(crate) fn by_way_of(&self, there: std::net::SocketAddr) -> Option<Url> {
+        let mut url = self.0.clone();
+        url.set_scheme("rtsp").ok()?;
+        url.set_ip_host(there.ip()).ok()?;
+        url.set_port(Some(there.port())).ok()?;
+        Some(url)
+    }
+
+    /// Whether TLS is asked for.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.0.scheme() == "rtsps"
+    }
+
+    /// Name or address, without the brackets of an IPv6 address.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        host.trim_start_matches('[').trim_end_matches(']').to_owned()
+    }
+
+    /// The port; 554 for `rtsp` and 322 for `rtsps` (RFC 7826 section 22) unless given.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.port().unwrap_or(if self.is_tls() { 322 } else { 554 })
+    }
+
     /// Host and port, for "cannot reach …".
     #[must_use]
     pub fn host_port(&self) -> String {
-        format!("{}:{}", self.0.host_str().unwrap_or_default(), self.0.port().unwrap_or(554))
+        format!("{}:{}", self.0.host_str().unwrap_or_default(), self.port())
     }
 
     /// `text` with this address, the secrets in it and `login`'s password hidden: for messages of libraries.
@@ -187,9 +220,21 @@ mod tests {
     }
 
     #[test]
+    fn addresses_of_the_sixth_version_and_of_tls() {
+        let url = |text| StreamUrl::parse(text).unwrap().0;
+        let six = url("rtsp://[::1]:8554/x");
+        assert_eq!((six.host().as_str(), six.port(), six.host_port().as_str()), ("::1", 8554, "[::1]:8554"));
+        let tls = url("rtsps://cam.local/x?y=1");
+        assert!(tls.is_tls() && !six.is_tls());
+        assert_eq!(tls.host_port(), "cam.local:322");
+        let inside = tls.by_way_of("127.0.0.1:99".parse().unwrap()).unwrap();
+        assert_eq!(inside.as_str(), "rtsp://127.0.0.1:99/x?y=1");
+    }
+
+    #[test]
     fn refusals_do_not_repeat_the_text() {
         for bad in
-            ["http://u:hunter2@h/", "rtsp://u:hunter2@", "rtsps://u:hunter2@h/", "hunter2", "rtsp://u:hunter2@h:0/"]
+            ["http://u:hunter2@h/", "rtsp://u:hunter2@", "rtspx://u:hunter2@h/", "hunter2", "rtsp://u:hunter2@h:0/"]
         {
             let reason = StreamUrl::parse(bad).unwrap_err();
             assert!(!reason.contains("hunter2"), "{reason}");

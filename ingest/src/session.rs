@@ -1,7 +1,6 @@
 //! One stream of a camera, kept alive: connect, pass packets on, notice stalls, connect again.
 
 use std::{
-    hash::{BuildHasher, Hasher},
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -14,28 +13,26 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     analyse::PacketQueue,
-    clock::Clock,
+    clock::{Clock, DeviceClock},
     config::StreamSource,
-    connect::{Item, OpenStream, SessionError, SessionFault},
+    connect::{Item, SessionError, SessionFault},
     counters::Counters,
-    health::Health,
+    device::Device,
+    health::{Health, Now},
     packet::{Packet, StreamFormat},
+    pauses::{Pauses, jittered},
     ring::Ring,
 };
+pub use crate::{
+    device::PAUSES_AFTER_REFUSED_LOGIN_S,
+    health::STALL_AFTER,
+    pauses::{LONGEST_PAUSE, LONGEST_PAUSE_WHEN_REFUSED},
+};
 
-/// No frame for this long: the stream counts as stalled.
-pub const STALL_AFTER: Duration = Duration::from_secs(2);
 /// No frame for this long: the session is given up and opened anew.
-pub const RECONNECT_AFTER: Duration = Duration::from_secs(10);
-/// Longest pause between two tries.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// Pause after a refused log-in. Longer than the rest, because makers lock an account for half an hour after five or so
-/// wrong tries, and then nobody gets in.
-pub const PAUSE_AFTER_REFUSED_LOGIN: Duration = Duration::from_secs(60);
-/// Mean of the first pause.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// A session that gave frames for this long starts the pauses anew.
-const PROVEN_AFTER: Duration = Duration::from_secs(5);
+pub const RECONNECT_AFTER: Duration = Duration::from_secs(4);
+/// How long a host that did not answer may take to accept a bare connection, before it is asked again.
+const KNOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One stream's task.
 pub(crate) struct StreamTask {
@@ -43,6 +40,8 @@ pub(crate) struct StreamTask {
     pub(crate) role: StreamRole,
     pub(crate) source: StreamSource,
     pub(crate) group: Arc<SessionGroup>,
+    pub(crate) device: Arc<Device>,
+    pub(crate) clock: Arc<DeviceClock>,
     pub(crate) health: Arc<Health>,
     pub(crate) counters: Arc<Counters>,
     /// Where packets are kept for evidence, on one of the streams.
@@ -51,34 +50,67 @@ pub(crate) struct StreamTask {
     pub(crate) queue: Option<PacketQueue>,
     /// Numbers the stretches of comparable media time: sessions, and restarts of the camera's time stamps within one.
     pub(crate) session: u32,
+    /// First and last frame of this session.
+    pub(crate) frames: Option<(Instant, Instant)>,
 }
 
 impl StreamTask {
     /// Until told to stop, or the sender of that is gone.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            biased;
+            () = told(&mut stop) => {}
+            () = self.keep_alive() => {}
+        }
+    }
+
+    async fn keep_alive(&mut self) {
         let mut pauses = Pauses::default();
         loop {
-            let started = Instant::now();
-            let ended = tokio::select! {
-                biased;
-                () = told(&mut stop) => return,
-                ended = AssertUnwindSafe(self.session()).catch_unwind() => ended,
-            };
-            let fault = ended.unwrap_or_else(|_| {
+            self.wait_while_barred().await;
+            self.frames = None;
+            let fault = AssertUnwindSafe(self.session()).catch_unwind().await.unwrap_or_else(|_| {
                 Counters::add(&self.counters.panics, 1);
                 SessionFault::Broken { reason: "an internal fault (panic) in reading the stream".to_owned() }
             });
-            let pause = pauses.next(&fault, started.elapsed());
+            let lasted = self.frames.map_or(Duration::ZERO, |(first, last)| last - first);
+            let pause = pauses.next(&fault, lasted);
+            let told = fault.to_string();
+            let (about_login, no_answer) = (fault.is_about_login(), matches!(fault, SessionFault::NoAnswer { .. }));
             let error =
                 SessionError { camera: self.camera.clone(), role: self.role, url: self.source.url.clone(), fault };
             tracing::warn!(camera = %self.camera, role = %self.role, pause_ms = pause.as_millis() as u64, "{error}");
-            self.set(CameraState::Offline, error.fault.to_string());
-            tokio::select! {
-                biased;
-                () = told(&mut stop) => return,
-                () = tokio::time::sleep(pause) => {}
+            if !about_login {
+                self.set(CameraState::Offline, told);
+                tokio::time::sleep(pause).await;
+            }
+            if no_answer {
+                self.knock().await;
             }
             Counters::add(&self.counters.reconnects, 1);
+        }
+    }
+
+    async fn wait_while_barred(&self) {
+        while let Some((why, until)) = self.device.barred() {
+            let wait_s = (until - Instant::now()).as_secs();
+            self.set(
+                CameraState::Suspended,
+                format!("{why}; not tried again for {wait_s} s, or the account is locked"),
+            );
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    /// Until the host accepts a connection. A host without power answers nothing, and each retry inside one long try comes later than
+    /// the one before; short tries find it within a second or two of its return.
+    async fn knock(&self) {
+        let at = (self.source.url.host(), self.source.url.port());
+        while !matches!(
+            tokio::time::timeout(KNOCK_TIMEOUT, tokio::net::TcpStream::connect((at.0.as_str(), at.1))).await,
+            Ok(Ok(_))
+        ) {
+            tokio::time::sleep(jittered(KNOCK_TIMEOUT)).await;
         }
     }
 
@@ -91,8 +123,9 @@ impl StreamTask {
     }
 
     async fn try_session(&mut self) -> Result<std::convert::Infallible, SessionFault> {
-        let mut stream = OpenStream::open(&self.source, &self.group).await?;
-        let mut clock = Clock::default();
+        let connecting = || self.set(CameraState::Connecting, "being connected to".to_owned());
+        let mut stream = self.device.open(&self.source, &self.group, connecting).await?;
+        let mut clock = self.new_clock();
         let mut format = None;
         let mut last_frame = Instant::now();
         let mut state = CameraState::Connecting;
@@ -129,10 +162,15 @@ impl StreamTask {
                 }
                 Item::Unusable(why) => {
                     Counters::add(&self.counters.lost, 1);
+                    self.health.damaged(self.role, 1, Now::read());
                     if unusable == 0 {
                         tracing::warn!(camera = %self.camera, role = %self.role, "a packet cannot be used: {why}");
                     }
                     unusable += 1;
+                    // Packets come, but nothing can be made of them, and waiting will not mend it.
+                    if last_frame.elapsed() >= STALL_AFTER {
+                        return Err(SessionFault::Broken { reason: why });
+                    }
                     continue;
                 }
             };
@@ -140,16 +178,21 @@ impl StreamTask {
                 format = stream.format().map(Arc::new);
             }
             last_frame = Instant::now();
+            self.frames = Some((self.frames.map_or(last_frame, |(first, _)| first), last_frame));
+            // Without parameter sets nothing can be decoded; they come before the first key frame at the latest.
+            if let Some(format) = &format {
+                self.pass_on(frame, format, &mut clock, std::mem::take(&mut unusable) > 0);
+            }
             if state != CameraState::Online {
                 state = CameraState::Online;
                 tracing::info!(camera = %self.camera, role = %self.role, url = %self.source.url, "frames come");
                 self.set(state, String::new());
             }
-            // Without parameter sets nothing can be decoded; they come before the first key frame at the latest.
-            if let Some(format) = &format {
-                self.pass_on(frame, format, &mut clock, std::mem::take(&mut unusable) > 0);
-            }
         }
+    }
+
+    fn new_clock(&self) -> Clock {
+        Clock::new(self.role, Arc::clone(&self.clock))
     }
 
     fn pass_on(
@@ -164,7 +207,7 @@ impl StreamTask {
         let begun = UtcUs::from(SystemTime::from(frame.start_ctx().received_wall()));
         if clock.has_parted(media_s, begun) {
             tracing::warn!(camera = %self.camera, role = %self.role, "the camera restarted its time stamps");
-            *clock = Clock::default();
+            *clock = self.new_clock();
             self.session += 1;
         }
         let time = clock.packet(media_s, begun);
@@ -181,7 +224,11 @@ impl StreamTask {
         Counters::add(&self.counters.lost, u64::from(loss));
         Counters::add(&self.counters.received, 1);
         Counters::add(&self.counters.bytes, packet.data.len() as u64);
-        self.health.frame(self.role, begun, time.error_ms, clock.offset_ms());
+        let now = Now::read();
+        self.health.frame(self.role, time.error_ms, now);
+        if packet.after_loss {
+            self.health.damaged(self.role, 1, now);
+        }
         if let Some(ring) = &self.ring {
             ring.push(packet.clone());
         }
@@ -191,7 +238,7 @@ impl StreamTask {
     }
 
     fn set(&self, state: CameraState, reason: String) {
-        self.health.set(self.role, state, reason, UtcUs::from(SystemTime::now()));
+        self.health.set(self.role, state, reason, Now::read());
     }
 }
 
@@ -206,62 +253,4 @@ pub(crate) fn take_report(clock: &mut Clock, packet: &retina::rtcp::ReceivedComp
     let Some(Ok(Some(report))) = packet.pkts().next().map(|first| first.as_sender_report()) else { return };
     let received = UtcUs::from(SystemTime::from(packet.ctx().received_wall()));
     clock.sender_report(report.ntp_timestamp().0, at.elapsed_secs(), received);
-}
-
-/// Growing, jittered pauses.
-#[derive(Debug, Default)]
-struct Pauses {
-    failures: u32,
-}
-
-impl Pauses {
-    /// The pause before the next try, after a session that lasted `lasted` and ended with `fault`.
-    fn next(&mut self, fault: &SessionFault, lasted: Duration) -> Duration {
-        if lasted >= PROVEN_AFTER && !matches!(fault, SessionFault::NoAnswer { .. } | SessionFault::Unreachable { .. })
-        {
-            self.failures = 0;
-        }
-        let mean = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16));
-        self.failures = self.failures.saturating_add(1);
-        // A power cut ends all sessions at once: jitter keeps a hundred cameras from being called in step.
-        let jitter = 0.75 + random_unit() / 2.0;
-        if fault.is_about_login() {
-            return PAUSE_AFTER_REFUSED_LOGIN.mul_f64(jitter);
-        }
-        mean.min(LONGEST_PAUSE).mul_f64(jitter).min(LONGEST_PAUSE)
-    }
-}
-
-/// Between 0 and 1. The standard library seeds its hash maps with random keys; jitter needs no better source.
-fn random_unit() -> f64 {
-    let bits = std::hash::RandomState::new().build_hasher().finish();
-    bits as f64 / u64::MAX as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_a_limit_and_start_anew() {
-        let mut pauses = Pauses::default();
-        let fault = SessionFault::Ended;
-        assert!(pauses.next(&fault, Duration::ZERO) < Duration::from_secs(1));
-        let mut last = Duration::ZERO;
-        for _ in 0..40 {
-            last = pauses.next(&fault, Duration::ZERO);
-            assert!(last <= LONGEST_PAUSE);
-        }
-        assert!(last > Duration::from_secs(10));
-        assert!(pauses.next(&fault, Duration::from_secs(60)) < Duration::from_secs(1));
-        let dead = SessionFault::NoAnswer { host: "h:554".into(), seconds: 10 };
-        pauses.next(&dead, Duration::from_secs(10));
-        assert!(pauses.next(&dead, Duration::from_secs(10)) > Duration::from_secs(1), "waiting long is no success");
-    }
-
-    #[test]
-    fn a_refused_login_is_not_tried_again_soon() {
-        let fault = SessionFault::WrongLogin { user: "u".into() };
-        assert!(Pauses::default().next(&fault, Duration::ZERO) >= Duration::from_secs(45));
-    }
 }

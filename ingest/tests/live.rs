@@ -1,146 +1,15 @@
 //! Cameras over RTSP: a real server on loopback, with the rendered junction sample.
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod common;
 
+use std::{process::Command, time::Duration};
+
+use common::{PASSWORD, PATIENCE, Server, frame, gate, password_file, start, streams, until};
 use stopline_ingest::{
-    AnalysePlan, Camera, Codec, CropRequest, RingLimits, SessionFault,
-    config::{CredentialsConfig, Streams, StreamsConfig},
-    handoff::{Hub, Mailbox},
-    probe::probe,
+    AnalysePlan, Codec, Devices, RingLimits, SessionFault, config::Streams, handoff::Hub, probe::probe,
 };
-use stopline_types::{CameraId, CameraState, CameraStatus, Frame, SizePx, StreamRole, TimeSource};
-
-/// Far above what anything here takes; only a hang reaches it.
-const PATIENCE: Duration = Duration::from_secs(60);
-const PASSWORD: &str = "cau-hoi-7Q";
-
-/// The simulated cameras; killed when dropped.
-struct Server {
-    child: Child,
-    port: u16,
-    main: String,
-    sub: String,
-}
-
-impl Server {
-    /// Cameras out of the ordinary: `/jpeg`, `/sound` and `/h265`.
-    fn odd() -> Self {
-        let mut command = Command::new("/usr/bin/python3");
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/odd_cameras.py"));
-        let (child, ready) = Self::spawn(&mut command);
-        let port = u16::try_from(ready["port"].as_u64().unwrap()).unwrap();
-        Self { child, port, main: String::new(), sub: String::new() }
-    }
-
-    fn spawn(command: &mut Command) -> (Child, serde_json::Value) {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3; run `make setup`");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready = serde_json::from_str(&line)
-            .unwrap_or_else(|e| panic!("the simulator said {line:?}: {e}; run `make setup`"));
-        (child, ready)
-    }
-
-    fn start(port: u16, login: bool) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let clip = |name: &str| root.join("fixtures/junction_day").join(name).display().to_string();
-        let mut command = Command::new("/usr/bin/python3");
-        command.arg(root.join("simulator/rtsp_cameras.py")).args([
-            "--port",
-            &port.to_string(),
-            "--exit-on-stdin-close",
-        ]);
-        command.args(["--camera", &format!("gate={},{}", clip("main.mp4"), clip("sub.mp4"))]);
-        if login {
-            command.args(["--user", "viewer", "--password", PASSWORD]);
-        }
-        let (child, ready) = Self::spawn(&mut command);
-        let url = |role: &str| ready["cameras"]["gate"][role].as_str().unwrap().to_owned();
-        Self {
-            port: u16::try_from(ready["port"].as_u64().unwrap()).unwrap(),
-            main: url("main"),
-            sub: url("sub"),
-            child,
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-fn streams(json: serde_json::Value, password: Option<&Path>) -> Streams {
-    let credentials = password.map(|path| CredentialsConfig {
-        user: "viewer".into(),
-        password_env: None,
-        password_file: Some(PathBuf::from(path)),
-    });
-    serde_json::from_value::<StreamsConfig>(json).unwrap().resolve(credentials.as_ref()).unwrap()
-}
-
-fn password_file(dir: &tempfile::TempDir, password: &str) -> PathBuf {
-    let path = dir.path().join(password);
-    std::fs::write(&path, password).unwrap();
-    path
-}
-
-fn gate() -> CameraId {
-    CameraId::new("gate").unwrap()
-}
-
-fn start(streams: Streams, mailbox: Mailbox) -> Camera {
-    let plan = AnalysePlan {
-        fit: SizePx { w: 640, h: 480 },
-        max_fps: 25.0,
-        crops: vec![CropRequest { x: 0.5, y: 0.5, w: 0.1, h: 0.1 }],
-        region: None,
-    };
-    let limits = RingLimits { seconds: 10.0, bytes: 32 << 20 };
-    Camera::start(gate(), "Gate".into(), streams, plan, mailbox, limits, &tokio::runtime::Handle::current()).unwrap()
-}
-
-async fn until(camera: &Camera, what: &str, is: impl Fn(&CameraStatus) -> bool) -> CameraStatus {
-    let started = Instant::now();
-    loop {
-        let status = camera.status();
-        if is(&status) {
-            return status;
-        }
-        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}: {status:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// The next frame that a worker would get.
-async fn frame(hub: &Arc<Hub>) -> Frame {
-    let hub = Arc::clone(hub);
-    let take = move || {
-        let turns = hub.take(1, PATIENCE).unwrap();
-        turns.first().map(|turn| turn.as_ref().clone()).expect("a frame in time")
-    };
-    tokio::task::spawn_blocking(take).await.unwrap()
-}
+use stopline_types::{CameraState, Frame, SizePx, StreamRole, TimeSource};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_evidence_and_reconnection() {
@@ -216,6 +85,8 @@ async fn frames_evidence_and_reconnection() {
     assert!(last.counters.frames_received > last.counters.frames_decoded, "both streams are counted");
     assert_eq!(camera.panics(), 0);
     camera.stop().await;
+    assert_eq!(camera.status().state, CameraState::Suspended);
+    ring.end();
     drop(server);
     assert!(ring.covers(stopline_types::UtcUs(i64::MAX)), "nothing more will come");
 }
@@ -227,7 +98,11 @@ async fn faults_are_told_apart() {
     let (right, wrong) = (password_file(&dir, PASSWORD), password_file(&dir, "sai-mat-khau"));
     let sub = || serde_json::json!({"sub": {"url": server.sub}});
     let fault = async |streams: Streams| {
-        let error = probe(&gate(), &streams, PATIENCE).await.remove(&StreamRole::Sub).unwrap().unwrap_err();
+        let error = probe(&gate(), &streams, &Devices::default(), PATIENCE)
+            .await
+            .remove(&StreamRole::Sub)
+            .unwrap()
+            .unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with("camera gate, sub stream rtsp://127.0.0.1:") && text.contains("; came"), "{text}");
         assert!(!text.contains(PASSWORD) && !text.contains("sai-mat-khau"), "{text}");
@@ -244,7 +119,7 @@ async fn faults_are_told_apart() {
     // A camera with a wrong password is offline and says why; the other cameras do not notice.
     let hub = Hub::new();
     let camera = start(streams(sub(), Some(&wrong)), hub.mailbox(&gate(), 1.0));
-    let status = until(&camera, "the refusal", |s| s.state == CameraState::Offline).await;
+    let status = until(&camera, "the refusal", |s| s.state == CameraState::Suspended).await;
     assert!(status.reason.contains("user name or password is wrong"), "{}", status.reason);
     let json = serde_json::json!({"sub": {"url": server.sub}});
     let other = start(streams(json, Some(&right)), hub.mailbox(&gate(), 1.0));
@@ -257,7 +132,7 @@ async fn faults_are_told_apart() {
 async fn a_probe_tells_what_comes() {
     let server = Server::start(0, false);
     let json = serde_json::json!({"main": {"url": server.main}, "sub": {"url": server.sub}});
-    let probes = probe(&gate(), &streams(json, None), PATIENCE).await;
+    let probes = probe(&gate(), &streams(json, None), &Devices::default(), PATIENCE).await;
     for (role, size) in [(StreamRole::Main, SizePx { w: 1920, h: 1080 }), (StreamRole::Sub, SizePx { w: 640, h: 360 })]
     {
         let probe = probes[&role].as_ref().unwrap();
@@ -283,43 +158,47 @@ async fn a_camera_that_says_nothing_stalls_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unusual_cameras_are_taken_or_refused_with_the_reason() {
-    let server = Server::odd();
+    let server = Server::odd(&["/jpeg=jpeg", "/sound=sound", "/h265=h265"]);
     let at = |path: &str| {
         let url = format!("rtsp://127.0.0.1:{}/{path}", server.port);
         streams(serde_json::json!({"main": {"url": url}}), None)
     };
-    let probe = async |path: &str| probe(&gate(), &at(path), PATIENCE).await.remove(&StreamRole::Main).unwrap();
-    let jpeg = probe("jpeg").await.unwrap_err();
-    assert_eq!(jpeg.fault, SessionFault::UnsupportedCodec { came: "jpeg".into() });
+    let probe = async |path: &str| {
+        probe(&gate(), &at(path), &Devices::default(), PATIENCE).await.remove(&StreamRole::Main).unwrap()
+    };
+    let jpeg = probe("jpeg").await.unwrap();
+    assert_eq!((jpeg.codec, jpeg.size, jpeg.gop), (Codec::Mjpeg, SizePx { w: 320, h: 240 }, Some(1)));
     let sound = probe("sound").await.unwrap_err().fault;
     assert!(matches!(&sound, SessionFault::NoVideo { came } if came.contains("audio (pcma)")), "{sound}");
 
-    // H.265, analysed and kept by the same stream.
-    let hub = Hub::new();
-    let camera = start(at("h265"), hub.mailbox(&gate(), 1.0));
-    let first = frame(&hub).await;
-    assert_eq!((first.role, first.source), (StreamRole::Main, SizePx { w: 320, h: 240 }));
-    let ring = camera.evidence_ring();
-    while !ring.covers(first.time.utc.plus_s(1.0)) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    // Analysed and kept by the same stream, and the clip read again.
+    for (path, codec) in [("h265", Codec::H265), ("jpeg", Codec::Mjpeg)] {
+        let hub = Hub::new();
+        let camera = start(at(path), hub.mailbox(&gate(), 1.0));
+        let first = frame(&hub).await;
+        assert_eq!((first.role, first.source), (StreamRole::Main, SizePx { w: 320, h: 240 }));
+        let ring = camera.evidence_ring();
+        while !ring.covers(first.time.utc.plus_s(1.0)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let cut = ring.cut(first.time.utc, first.time.utc.plus_s(1.0)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let clip = dir.path().join("clip.mp4");
+        let info = cut.write_mp4(&clip).unwrap();
+        assert_eq!(info.codec, codec);
+        let mut again = stopline_ingest::replay::FileCamera::open(
+            &clip,
+            gate(),
+            None,
+            AnalysePlan { fit: SizePx { w: 320, h: 240 }, max_fps: 0.0, crops: Vec::new(), region: None },
+            RingLimits { seconds: 1.0, bytes: 1 << 20 },
+        )
+        .unwrap();
+        let mut frames = 0;
+        while again.next().unwrap().is_some() {
+            frames += 1;
+        }
+        assert_eq!(frames, info.packets);
+        camera.stop().await;
     }
-    let cut = ring.cut(first.time.utc, first.time.utc.plus_s(1.0)).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let clip = dir.path().join("clip.mp4");
-    let info = cut.write_mp4(&clip).unwrap();
-    assert_eq!(info.codec, Codec::H265);
-    let mut again = stopline_ingest::replay::FileCamera::open(
-        &clip,
-        gate(),
-        None,
-        AnalysePlan { fit: SizePx { w: 320, h: 240 }, max_fps: 0.0, crops: Vec::new(), region: None },
-        RingLimits { seconds: 1.0, bytes: 1 << 20 },
-    )
-    .unwrap();
-    let mut frames = 0;
-    while again.next().unwrap().is_some() {
-        frames += 1;
-    }
-    assert_eq!(frames, info.packets);
-    camera.stop().await;
 }

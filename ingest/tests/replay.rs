@@ -9,7 +9,7 @@ use std::{
 };
 
 use stopline_ingest::{
-    AnalysePlan, Codec, CropRequest, RingError, RingLimits,
+    AnalysePlan, Codec, CropRequest, PartWanted, RingError, RingLimits, StillError,
     replay::{FileCamera, NOMINAL_START, ReplayError},
 };
 use stopline_types::{CameraId, Frame, SizePx, TimeSource, UtcUs};
@@ -215,6 +215,34 @@ fn stills_are_full_size_and_of_the_frame_nearest() {
     let mut all = FileCamera::open(&sample("main.mp4"), camera, Some(start), plan, limits).unwrap();
     let same = std::iter::from_fn(|| all.next().unwrap()).find(|f| f.time.utc == stills[1].time).unwrap();
     assert!(same.image == stills[1].image);
+}
+
+#[test]
+fn parts_are_those_of_the_stills_and_one_that_fails_keeps_no_other() {
+    let start = UtcUs::parse("2026-11-21T00:30:00Z").unwrap();
+    let mut file = open(&sample("main.mp4"), Some(start), 1.0).unwrap();
+    while file.next().unwrap().is_some() {}
+    let cut = file.ring().cut(start.plus_s(3.0), start.plus_s(9.0)).unwrap();
+    let part = CropRequest { x: 0.5, y: 0.25, w: 0.125, h: 0.25 };
+    let outside = CropRequest { x: 1.5, ..part };
+    let wanted = [(8.0, part), (30.0, part), (4.0, part), (4.0, outside), (8.0, part)];
+    let wanted = wanted.map(|(s, part)| PartWanted { at: start.plus_s(s), part });
+    let parts = cut.parts(&wanted);
+    assert!(matches!(parts[1], Err(StillError::Outside { .. })), "{:?}", parts[1]);
+    assert!(parts[3].as_ref().unwrap_err().to_string().contains("outside of the picture"));
+    let (late, early) = (parts[0].as_ref().unwrap(), parts[2].as_ref().unwrap());
+    assert_eq!((late.time, early.time), (start.plus_s(8.0), start.plus_s(4.0)));
+    assert_eq!((late.x, late.y, late.image.size), (960, 270, SizePx { w: 240, h: 270 }));
+    assert_eq!((late.frame_px, Ok(late)), (SizePx { w: 1920, h: 1080 }, parts[4].as_ref()));
+
+    let still = &cut.stills(&[start.plus_s(4.0)]).unwrap()[0].image;
+    let row = |y: usize| &still.data[((270 + y) * 1920 + 960) * 3..][..240 * 3];
+    // Chroma is interpolated across the part's edges only in the still.
+    let inner = early.image.data.chunks_exact(240 * 3).enumerate().skip(2).take(266);
+    let off = inner.flat_map(|(y, pixels)| pixels.iter().zip(row(y)).skip(6).take(240 * 3 - 12));
+    let off: Vec<u8> = off.map(|(a, b)| a.abs_diff(*b)).collect();
+    let mean = off.iter().map(|d| f64::from(*d)).sum::<f64>() / off.len() as f64;
+    assert!(mean < 1.0, "the same pixels: {mean:.2} levels off in the mean, {:?} at most", off.iter().max());
 }
 
 #[test]

@@ -11,7 +11,7 @@ from gen.world import SCENES, load
 
 FIXTURES = SCENES.parent / "fixtures"
 CLIPS = [("junction_day", "main", "truth.json", "main.mp4"), ("junction_night", "main", "truth.json", "main.mp4"),
-         ("road_speed", "main", "truth.json", "main.mp4"), ("road_speed", "second", "second-truth.json", "second.mp4")]
+         ("road_speed", "main", "truth.json", "main.mp4"), ("road_speed", "second", "second/truth.json", "second/main.mp4")]
 
 
 @pytest.fixture(params=CLIPS, ids=lambda c: f"{c[0]}-{c[1]}")
@@ -85,5 +85,5 @@ def test_lamps_in_the_picture_follow_the_phases(clip):
 
 
 def test_clips_keep_within_their_budget():
-    total = sum(p.stat().st_size for s in ("junction_day", "junction_night", "road_speed") for p in (FIXTURES / s).glob("*.mp4"))
+    total = sum(p.stat().st_size for s in ("junction_day", "junction_night", "road_speed") for p in (FIXTURES / s).rglob("*.mp4"))
     assert total <= 25_000_000

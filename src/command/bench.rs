@@ -59,8 +59,10 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Outcome> {
         Ok(config) => config.engine,
         Err(_) => EngineConfig::load(&std::env::temp_dir())?,
     };
-    if let Some(BenchOf::DetectorRecall(recall)) = &args.of {
-        return super::detector_recall::run(recall, &config);
+    match &args.of {
+        Some(BenchOf::DetectorRecall(recall)) => return super::detector_recall::run(recall, &config),
+        Some(BenchOf::Plates(plates)) => return super::bench_plates::run(plates, &config),
+        None => {}
     }
     let mut detector = detection::detectors(&config, 1)?.pop().context("no detector")?;
     let mut rounds = Rounds::default();

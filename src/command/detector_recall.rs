@@ -97,7 +97,7 @@ impl Figures {
 }
 
 /// Whether `detection` is of the road user in `truth`.
-fn finds(class: VehicleClass, truth: &BoxPx, detection: &Detection) -> bool {
+pub(super) fn finds(class: VehicleClass, truth: &BoxPx, detection: &Detection) -> bool {
     use VehicleClass::{Bicycle, Bus, Car, Motorcycle, Pedestrian, Truck};
     let on = |part: &BoxPx| part.iou(&detection.bbox) >= ON_IT_IOU;
     match class {

@@ -1,11 +1,14 @@
 //! One file a command.
 
 pub(crate) mod bench;
+pub(crate) mod bench_plates;
+pub(crate) mod camera;
 pub(crate) mod chdb;
 pub(crate) mod check;
 mod detector_recall;
 pub(crate) mod migrate;
 pub(crate) mod models;
+pub(crate) mod read_plates;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod scene;

@@ -19,7 +19,9 @@ pub(crate) fn run(dir: &Path, action: ModelsAction) -> anyhow::Result<Outcome> {
             table.set_header(["model", "input", "licence", "source", "file", "state"]);
             let mut good = true;
             for entry in manifest.models() {
-                let configured = entry.name == config.engine.detector.model;
+                let plates = manifest.plates().filter(|_| config.engine.plates.read);
+                let reads = plates.is_some_and(|plates| [&plates.locator, &plates.reader].contains(&&entry.name));
+                let configured = entry.name == config.engine.detector.model || reads;
                 let state = match entry.state(&dirs)? {
                     FileState::Verified(_) => "right".to_owned(),
                     FileState::Missing => {

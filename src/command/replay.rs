@@ -11,7 +11,7 @@ use stopline_detect::{
     analyze::{Analyzer, recording},
     inference::Detector,
 };
-use stopline_ingest::replay::FileCamera;
+use stopline_ingest::{GateConfig, replay::FileCamera};
 use stopline_store::evidence::{Signer, Writer};
 use stopline_types::{CameraId, Event, Frame, Violation};
 
@@ -20,7 +20,12 @@ use crate::{
     Outcome, WrongUse,
     cli::ReplayArgs,
     config::{CameraConfig, Config, EvidenceConfig},
-    engine::{detection, evidence, stills},
+    engine::{
+        detection, evidence,
+        moments::Moments,
+        plates::{PlateJob, PlateReading, ReplayPlates},
+        stills,
+    },
 };
 
 /// The events of a replayed file.
@@ -67,7 +72,13 @@ pub(crate) fn replay(
     let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
     let plan = detection::plan(fit, config.engine.detector.max_fps, scene.as_deref());
     let mut source = FileCamera::open(file, camera.id.clone(), args.start, plan, config.engine.ring.limits())?;
+    if args.gate {
+        source = source.gated(GateConfig::default());
+    }
     let mut analyzer = Analyzer::new(camera.id.clone(), scene, detection::law()?, model);
+    let mut moments = Moments::default();
+    let eye = detection::plate_eye(&config.engine)?;
+    let mut plates = eye.map(|eye| ReplayPlates::new(PlateReading::new(eye), config.engine.plate_hold()));
     let mut proofs = Proofs::new(args, camera, config)?;
     let mut record = open_record(args.record.as_deref())?;
 
@@ -93,7 +104,12 @@ pub(crate) fn replay(
             if let Some(record) = &mut record {
                 writeln!(record, "{}", recording::to_line(frame, &detections))?;
             }
-            let mut found = analyzer.observe(frame, detections);
+            let seen = analyzer.observe(frame, detections);
+            let jobs = moments.observed(&analyzer, frame, seen);
+            let mut found = match &mut plates {
+                Some(plates) => plates.take(jobs, media_s, &source.ring()),
+                None => events_of(jobs),
+            };
             proofs.take(&mut found, &source);
             events.append(&mut found);
         }
@@ -102,7 +118,15 @@ pub(crate) fn replay(
             break;
         }
     }
-    let mut found = analyzer.finish();
+    let jobs = moments.jobs(analyzer.finish());
+    let mut found = match &mut plates {
+        Some(plates) => {
+            let found = plates.finish(jobs, &source.ring());
+            tracing::info!("plates: {}", plates.counts());
+            found
+        }
+        None => events_of(jobs),
+    };
     proofs.take(&mut found, &source);
     events.append(&mut found);
     events.append(&mut proofs.finish(&source));
@@ -118,6 +142,10 @@ pub(crate) fn replay(
 fn open_record(path: Option<&Path>) -> anyhow::Result<Option<std::io::BufWriter<std::fs::File>>> {
     let open = |path: &Path| std::fs::File::create(path).with_context(|| format!("{}", path.display()));
     Ok(path.map(open).transpose()?.map(std::io::BufWriter::new))
+}
+
+fn events_of(jobs: Vec<PlateJob>) -> Vec<Event> {
+    jobs.into_iter().map(|job| job.event).collect()
 }
 
 /// Each detector takes one frame of the group, at the same time; results come back in the frames' order.
@@ -239,7 +267,7 @@ fn table(replayed: &Replayed) -> String {
     use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY);
-    table.set_header(["t", "event", "track", "class", "lane", "speed", "measured", "limit", "law"]);
+    table.set_header(["t", "event", "track", "class", "plate", "lane", "speed", "measured", "limit", "law"]);
     let quantities = |q: &stopline_types::Quantities| {
         q.iter().map(|(name, value)| format!("{name} {value:.1}")).collect::<Vec<_>>().join(", ")
     };
@@ -252,6 +280,7 @@ fn table(replayed: &Replayed) -> String {
                     v.rule.to_string(),
                     v.track.to_string(),
                     v.class.to_string(),
+                    super::read_plates::shown(v.plate.as_ref()),
                     v.lane.clone().unwrap_or_default(),
                     v.speed_kmh.map(|s| format!("{s:.1}")).unwrap_or_default(),
                     quantities(&v.measured),

@@ -29,6 +29,7 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<Outcome> {
                 evidence: None,
                 stills: None,
                 record: None,
+                gate: args.gate,
             };
             let replayed = super::replay::replay(&config, config.camera(&id)?, clip, &replay)?;
             if let Some(reason) = replayed.broken {

@@ -1,12 +1,16 @@
 //! `stopline sink`: Kafka's events into the store.
 
-use std::path::Path;
+use std::{path::Path, pin::pin};
 
 use anyhow::Context as _;
 use stopline_store::kafka::{Sink, SinkOptions};
 
 use super::run::wait_for_end;
-use crate::{Outcome, WrongUse, config::Config, engine::History};
+use crate::{
+    Outcome, WrongUse,
+    config::Config,
+    engine::{History, topic},
+};
 
 pub(crate) fn run(dir: &Path, duration_s: Option<f64>) -> anyhow::Result<Outcome> {
     let config = Config::load(dir)?;
@@ -18,13 +22,17 @@ pub(crate) fn run(dir: &Path, duration_s: Option<f64>) -> anyhow::Result<Outcome
     runtime.block_on(async {
         let history = History::start(&config.engine).await?;
         history.prepare_tables().await?;
+        let mut end = pin!(wait_for_end(duration_s));
+        tokio::select! {
+            ended = &mut end => {
+                history.stop().await;
+                return ended.map(|()| Outcome::Success);
+            }
+            () = topic::prepare(&kafka) => {}
+        }
         let sink = Sink::start(&kafka.config, &history.store, SinkOptions::default()).context("the sink")?;
-        wait_for_end(duration_s).await?;
-        let ended = tokio::task::spawn_blocking(move || {
-            let stats = sink.stats();
-            sink.stop();
-            stats
-        });
+        end.await?;
+        let ended = tokio::task::spawn_blocking(move || sink.stop());
         let stats = ended.await?;
         tracing::info!(rows = ?stats.rows, dead_letters = stats.dead_letters, "the sink ended");
         history.stop().await;

@@ -22,6 +22,9 @@ pub(crate) struct CameraFile {
     pub id: Option<String>,
     /// Its name for people; the id unless given.
     pub name: Option<String>,
+    /// False: not connected to, and shown as suspended.
+    #[serde(default = "yes")]
+    pub enabled: bool,
     /// The place it stands at.
     #[serde(default)]
     pub site: String,
@@ -103,31 +106,45 @@ impl ControllerRaw {
     }
 }
 
+fn yes() -> bool {
+    true
+}
+
 /// A camera file resolved.
 #[derive(Debug, Clone)]
 pub(crate) struct CameraConfig {
     pub file: PathBuf,
     pub id: CameraId,
     pub name: String,
+    pub enabled: bool,
     pub site: String,
     pub device: Option<Device>,
     pub streams: Streams,
+    /// Where the password stands, to notice that it was changed.
+    pub password_file: Option<PathBuf>,
     pub scene: Option<std::sync::Arc<Scene>>,
     pub controller: Option<ControllerConfig>,
 }
 
-/// Reads every `*.toml` of `dir` in order of name; a missing folder holds none.
-pub(super) fn load_all(dir: &Path, faults: &mut Vec<Fault>) -> Vec<CameraConfig> {
-    let mut files: Vec<PathBuf> = match std::fs::read_dir(dir) {
-        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(e) => {
-            faults.push(Fault::new(dir, "", e.to_string()));
-            Vec::new()
-        }
+/// Every `*.toml` of `dir` in order of name; a missing folder holds none.
+pub(crate) fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e),
     };
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|path| path.extension().is_some_and(|ext| ext == "toml"));
     files.sort();
+    Ok(files)
+}
+
+/// Reads them all.
+pub(super) fn load_all(dir: &Path, faults: &mut Vec<Fault>) -> Vec<CameraConfig> {
+    let files = files(dir).unwrap_or_else(|e| {
+        faults.push(Fault::new(dir, "", e.to_string()));
+        Vec::new()
+    });
     let mut cameras: Vec<CameraConfig> = Vec::new();
     for file in files {
         match load(&file) {
@@ -145,10 +162,10 @@ pub(super) fn load_all(dir: &Path, faults: &mut Vec<Fault>) -> Vec<CameraConfig>
     cameras
 }
 
-fn load(file: &Path) -> Result<CameraConfig, Vec<Fault>> {
+pub(super) fn load(file: &Path) -> Result<CameraConfig, Vec<Fault>> {
     let text = std::fs::read_to_string(file).map_err(|e| vec![Fault::new(file, "", e.to_string())])?;
     let raw: CameraFile = toml::from_str(&text).map_err(|e| vec![Fault::toml(file, &e)])?;
-    resolve(raw, file)
+    resolve(raw, file).map_err(|faults| faults.into_iter().map(|fault| fault.at_line_of(&text)).collect())
 }
 
 fn resolve(raw: CameraFile, file: &Path) -> Result<CameraConfig, Vec<Fault>> {
@@ -171,9 +188,11 @@ fn resolve(raw: CameraFile, file: &Path) -> Result<CameraConfig, Vec<Fault>> {
             file: file.to_owned(),
             name: raw.name.unwrap_or_else(|| id.as_str().to_owned()),
             id,
+            enabled: raw.enabled,
             site: raw.site,
             device: raw.device,
             streams,
+            password_file: raw.credentials.and_then(|credentials| credentials.password_file),
             scene,
             controller,
         }),

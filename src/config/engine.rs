@@ -4,6 +4,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -26,7 +27,9 @@ struct Raw {
     spool: SpoolConfig,
     store: Option<StoreRaw>,
     web: WebConfig,
+    metrics: MetricsConfig,
     evidence: EvidenceConfig,
+    plates: PlatesConfig,
     kafka: Option<KafkaRaw>,
 }
 
@@ -40,7 +43,9 @@ impl Default for Raw {
             spool: SpoolConfig::default(),
             store: None,
             web: WebConfig::default(),
+            metrics: MetricsConfig::default(),
             evidence: EvidenceConfig::default(),
+            plates: PlatesConfig::default(),
             kafka: None,
         }
     }
@@ -65,7 +70,7 @@ struct StoreRaw {
     password_file: Option<PathBuf>,
     /// For https: trust these certificates (PEM) instead of the system's.
     ca_file: Option<PathBuf>,
-    /// Make the tables on this cluster (`ON CLUSTER`, replicated and distributed).
+    /// Refused with a reason: tables on a cluster are not built yet.
     cluster: Option<String>,
 }
 
@@ -135,6 +140,15 @@ impl Default for SpoolConfig {
     }
 }
 
+/// `[metrics]`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MetricsConfig {
+    /// Address and port of `/metrics`, e.g. `127.0.0.1:9420`; not served unless given. It asks for no log-in and names
+    /// cameras: keep it where only the monitoring reaches it.
+    pub listen: Option<SocketAddr>,
+}
+
 /// `[web]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -167,6 +181,20 @@ impl Default for EvidenceConfig {
     }
 }
 
+/// `[plates]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PlatesConfig {
+    /// Whether number plates are read.
+    pub read: bool,
+}
+
+impl Default for PlatesConfig {
+    fn default() -> Self {
+        Self { read: true }
+    }
+}
+
 impl EvidenceConfig {
     /// What a violation's proof spans: its moments, with the seconds before and after them.
     pub(crate) fn span(self, violation: &Violation) -> (UtcUs, UtcUs) {
@@ -182,7 +210,7 @@ impl EvidenceConfig {
 pub(crate) enum StoreConfig {
     /// ClickHouse's engine as a child process of ours.
     Embedded,
-    /// A ClickHouse server, or a cluster of them.
+    /// A ClickHouse server.
     Server(stopline_store::Endpoint),
 }
 
@@ -202,7 +230,9 @@ pub(crate) struct EngineConfig {
     pub spool: SpoolConfig,
     pub store: StoreConfig,
     pub web: WebConfig,
+    pub metrics: MetricsConfig,
     pub evidence: EvidenceConfig,
+    pub plates: PlatesConfig,
     /// Where events travel between machines; none: everything is here.
     pub kafka: Option<Kafka>,
 }
@@ -266,11 +296,21 @@ impl EngineConfig {
                 spool: raw.spool,
                 store,
                 web: raw.web,
+                metrics: raw.metrics,
                 evidence: raw.evidence,
+                plates: raw.plates,
                 kafka,
             }),
             _ => Err(Faults(faults)),
         }
+    }
+
+    /// How long a violation may wait for its track to end, so that its plate is read once for violation and passage: as far
+    /// as the ring keeps more than the proof needs.
+    pub(crate) fn plate_hold(&self) -> Duration {
+        const LONGEST_S: f64 = 4.0;
+        let kept_s = self.evidence.before_s + self.evidence.after_s + DECIDED_WITHIN_S;
+        Duration::from_secs_f64((f64::from(self.ring.seconds) - kept_s).clamp(0.0, LONGEST_S))
     }
 
     /// Inference threads, with 0 resolved to the cores there are.
@@ -298,10 +338,10 @@ fn resolve_store(raw: Option<StoreRaw>, file: &Path, dir: &Path) -> Result<Store
             return Err(fault("ca_file", format!("{}: no such file", path.display())));
         }
     }
-    if let Some(name) = &raw.cluster
-        && !stopline_store::is_cluster_name(name)
-    {
-        return Err(fault("cluster", format!("expected 1 to 64 letters, digits, '_' or '-', found {name:?}")));
+    if let Some(name) = &raw.cluster {
+        let reason =
+            format!("{name:?}: tables on a cluster are not built yet; leave it out and name one server in store.url");
+        return Err(fault("cluster", reason));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(fault("url", "holds credentials; use store.user and store.password_env or _file".into()));
@@ -313,7 +353,6 @@ fn resolve_store(raw: Option<StoreRaw>, file: &Path, dir: &Path) -> Result<Store
         user: raw.user.unwrap_or_else(|| "default".to_owned()),
         password: password.unwrap_or_default(),
         ca_file,
-        cluster: raw.cluster,
     }))
 }
 
@@ -362,6 +401,10 @@ mod tests {
             ("[store]\nurl = \"ftp://x\"", "store.url: expected http"),
             ("[store]\nurl = \"http://a:b@x\"", "store.url: holds credentials"),
             ("[store]\nurl = \"http://x\"\npassword_env = \"STOPLINE_NOT_SET\"", "STOPLINE_NOT_SET is not set"),
+            (
+                "[store]\nurl = \"http://x\"\ncluster = \"main\"",
+                "store.cluster: \"main\": tables on a cluster are not built",
+            ),
             ("[web\n", "line 1"),
         ] {
             let error = load(text).expect_err(text).to_string();

@@ -10,11 +10,19 @@ mod kafka;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use camera::{CameraConfig, CameraFile, ControllerConfig};
+pub(crate) use camera::{CameraConfig, CameraFile, ControllerConfig, files as camera_files};
+#[cfg(test)]
+pub(crate) use engine::cache_dir;
 pub(crate) use engine::{EngineConfig, EvidenceConfig, StoreConfig};
 pub(crate) use fault::{Fault, Faults};
+pub(crate) use kafka::Kafka;
 
 use stopline_types::CameraId;
+
+/// Reads and resolves one camera file.
+pub(crate) fn camera_file(file: &Path) -> Result<CameraConfig, Faults> {
+    camera::load(file).map_err(Faults)
+}
 
 /// The resolved folder.
 #[derive(Debug)]

@@ -13,18 +13,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Weak,
     time::{Duration, SystemTime},
 };
 
 use serde::Deserialize;
 use stopline_detect::signal::ControllerReading;
-use stopline_types::{CameraId, SignalState, UtcUs};
+use stopline_types::{SignalState, UtcUs};
 
-use super::Analyzers;
+use super::cameras::Entry;
 use crate::config::ControllerConfig;
 
 /// Longest wait for an answer.
@@ -46,57 +43,35 @@ struct Said {
     since: Option<UtcUs>,
 }
 
-/// The threads that ask.
-#[derive(Debug, Default)]
-pub(super) struct Controllers {
-    stop: Arc<AtomicBool>,
-    threads: Vec<std::thread::JoinHandle<()>>,
-}
-
-impl Controllers {
-    /// Asks on behalf of one camera from now on.
-    pub(super) fn ask(
-        &mut self,
-        camera: &CameraId,
-        controller: ControllerConfig,
-        analyzers: Arc<Analyzers>,
-    ) -> std::io::Result<()> {
-        let (stop, camera) = (Arc::clone(&self.stop), camera.clone());
-        let body = move || {
-            let agent = agent();
-            let mut failing = false;
-            while !stop.load(Ordering::Relaxed) {
-                match fetch(&agent, &controller) {
-                    Ok(said) => {
-                        if failing {
-                            tracing::info!(%camera, "the signal controller answers again");
-                        }
-                        failing = false;
-                        tell(&camera, &controller, said, &analyzers);
+/// Asks on behalf of one camera until that is gone.
+pub(super) fn ask(controller: ControllerConfig, camera: Weak<Entry>) -> std::io::Result<()> {
+    let body = move || {
+        let agent = agent();
+        let mut failing = false;
+        loop {
+            let said = fetch(&agent, &controller);
+            let Some(entry) = camera.upgrade() else { return };
+            let camera = entry.camera.id();
+            match said {
+                Ok(said) => {
+                    if failing {
+                        tracing::info!(%camera, "the signal controller answers again");
                     }
-                    Err(reason) => {
-                        if !failing {
-                            tracing::warn!(%camera, "the signal controller is silent: {reason}");
-                        }
-                        failing = true;
-                    }
+                    failing = false;
+                    tell(&entry, &controller, said);
                 }
-                std::thread::sleep(Duration::from_secs_f64(controller.every_s));
+                Err(reason) => {
+                    if !failing {
+                        tracing::warn!(%camera, "the signal controller is silent: {reason}");
+                    }
+                    failing = true;
+                }
             }
-        };
-        self.threads.push(std::thread::Builder::new().name("controller".into()).spawn(body)?);
-        Ok(())
-    }
-
-    /// Ends the threads; waits for answers under way.
-    pub(super) fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            if thread.join().is_err() {
-                tracing::error!("internal fault (panic) in asking a signal controller");
-            }
+            drop(entry);
+            std::thread::sleep(Duration::from_secs_f64(controller.every_s));
         }
-    }
+    };
+    std::thread::Builder::new().name("controller".into()).spawn(body).map(drop)
 }
 
 fn agent() -> ureq::Agent {
@@ -117,12 +92,13 @@ fn parse(text: &str) -> Result<Answer, String> {
     serde_json::from_str(text).map_err(|e| format!("expected {{\"heads\": {{NAME: {{\"state\": …}}}}}}: {e}"))
 }
 
-fn tell(camera: &CameraId, controller: &ControllerConfig, answer: Answer, analyzers: &Analyzers) {
-    let Some(analyzer) = analyzers.get(camera) else { return };
-    let mut analyzer = analyzer.lock().unwrap_or_else(PoisonError::into_inner);
-    for (reading, name) in readings(controller, answer, SystemTime::now().into()) {
-        analyzer.controller_says(&name, reading);
-    }
+fn tell(entry: &Entry, controller: &ControllerConfig, answer: Answer) {
+    let readings = readings(controller, answer, SystemTime::now().into());
+    entry.analyze(|analyzer| {
+        for (reading, name) in readings {
+            analyzer.controller_says(&name, reading);
+        }
+    });
 }
 
 /// What the answer says of each head of the scene, by the scene's names.

@@ -4,9 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use stopline_detect::{
-    inference::{Detector, DetectorOptions, Runtime},
+    inference::{Detector, DetectorOptions, PlateLocator, PlateReader, Runtime},
     law::Catalogue,
     models::Manifest,
+    plate::{Grammar, PlateEye},
     scene::Scene,
 };
 use stopline_ingest::{AnalysePlan, CropRequest};
@@ -34,6 +35,19 @@ pub(crate) fn detectors(config: &EngineConfig, count: usize) -> anyhow::Result<V
     let runtime = Runtime::load(&config.onnxruntime)?;
     let options = DetectorOptions { threads: 1, max_batch: config.detector.max_batch, ..Default::default() };
     (0..count).map(|_| Ok(Detector::new(&runtime, &model, options)?)).collect()
+}
+
+/// What reads plates; `None` where the configuration says no, or no model of the manifest does.
+pub(crate) fn plate_eye(config: &EngineConfig) -> anyhow::Result<Option<PlateEye>> {
+    let manifest = manifest()?;
+    let Some(models) = manifest.plates().filter(|_| config.plates.read) else { return Ok(None) };
+    let locate =
+        |name: &str| Ok::<_, anyhow::Error>(manifest.get(name)?.locate(std::slice::from_ref(&config.models_dir))?);
+    let runtime = Runtime::load(&config.onnxruntime)?;
+    let locator = PlateLocator::new(&runtime, &locate(&models.locator)?)?;
+    let reader = PlateReader::new(&runtime, &locate(&models.reader)?)?;
+    let grammar = Grammar::built_in().context("the built-in plate grammar")?;
+    Ok(Some(PlateEye::new(locator, reader, Arc::new(grammar))))
 }
 
 /// What ingest has to deliver for this scene.

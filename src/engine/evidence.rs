@@ -5,8 +5,10 @@
 //! log says why: a person must see that there is none, and the pages do not let it be confirmed.
 
 use std::{
-    collections::HashMap,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -14,7 +16,7 @@ use std::{
 use anyhow::Context as _;
 use stopline_ingest::Ring;
 use stopline_store::evidence::{Package, PackageFile, Source as Content, Writer};
-use stopline_types::{CameraId, Event, EvidenceRef, UtcUs, Violation};
+use stopline_types::{Event, EvidenceRef, UtcUs, Violation};
 
 use super::{intake::Intake, stills};
 use crate::config::{CameraConfig, EvidenceConfig};
@@ -30,35 +32,36 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Where violations go first.
 #[derive(Clone)]
 pub(crate) struct Prover {
-    sender: SyncSender<Box<Violation>>,
+    sender: SyncSender<Handed>,
 }
+
+type Handed = (Box<Violation>, Arc<Source>);
 
 /// The thread behind a [`Prover`].
 pub(crate) struct ProverThread(JoinHandle<()>);
 
-/// What the prover needs to know of a camera.
+/// What plates and proofs need of a camera.
 pub(crate) struct Source {
     pub ring: Ring,
     pub camera: CameraConfig,
 }
 
 impl Prover {
-    /// Starts the thread. `sources` are all cameras.
+    /// Starts the thread.
     pub(crate) fn start(
-        sources: HashMap<CameraId, Source>,
         writer: Writer,
         config: EvidenceConfig,
         intake: Intake,
     ) -> std::io::Result<(Self, ProverThread)> {
         let (sender, receiver) = sync_channel(WAITING);
-        let worker = Worker { sources, writer, config, intake };
+        let worker = Worker { writer, config, intake };
         let thread = std::thread::Builder::new().name("evidence".into()).spawn(move || worker.run(&receiver))?;
         Ok((Self { sender }, ProverThread(thread)))
     }
 
     /// Hands over a violation; waits while the prover is behind.
-    pub(crate) fn put(&self, violation: Box<Violation>) -> bool {
-        self.sender.send(violation).is_ok()
+    pub(crate) fn put(&self, violation: Box<Violation>, source: Arc<Source>) -> bool {
+        self.sender.send((violation, source)).is_ok()
     }
 }
 
@@ -73,27 +76,27 @@ impl ProverThread {
 
 struct Waiting {
     violation: Box<Violation>,
+    source: Arc<Source>,
     until: Instant,
     /// Not before this: it failed lately.
     next: Option<Instant>,
 }
 
 struct Worker {
-    sources: HashMap<CameraId, Source>,
     writer: Writer,
     config: EvidenceConfig,
     intake: Intake,
 }
 
 impl Worker {
-    fn run(&self, receiver: &Receiver<Box<Violation>>) {
+    fn run(&self, receiver: &Receiver<Handed>) {
         let mut waiting: Vec<Waiting> = Vec::new();
         let mut open = true;
         while open || !waiting.is_empty() {
             match receiver.recv_timeout(LOOK_EVERY) {
-                Ok(violation) => {
+                Ok((violation, source)) => {
                     let patience = Duration::from_secs_f64(self.config.after_s) + GRACE;
-                    waiting.push(Waiting { violation, until: Instant::now() + patience, next: None });
+                    waiting.push(Waiting { violation, source, until: Instant::now() + patience, next: None });
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => open = false,
@@ -102,26 +105,23 @@ impl Worker {
             let due = |job: &mut Waiting| match job.next {
                 _ if !open || now >= job.until => true,
                 Some(next) => now >= next,
-                None => self.is_due(&job.violation),
+                None => self.is_due(job),
             };
             let due: Vec<_> = waiting.extract_if(.., due).collect();
             waiting.extend(due.into_iter().filter_map(|job| self.finish(job, open)));
         }
     }
 
-    fn is_due(&self, violation: &Violation) -> bool {
-        let source = self.sources.get(&violation.camera);
-        source.is_none_or(|source| source.ring.covers(self.config.span(violation).1))
+    fn is_due(&self, job: &Waiting) -> bool {
+        let until = self.config.span(&job.violation).1;
+        job.source.ring.covers(until)
     }
 
     /// Hands the violation on with its package, or without when patience has ended; else gives it back to be tried again.
     fn finish(&self, mut job: Waiting, open: bool) -> Option<Waiting> {
         let violation = &mut job.violation;
-        let made = match self.sources.get(&violation.camera) {
-            Some(source) => package(violation, &source.ring, &source.camera, &self.writer, self.config.span(violation)),
-            None => Err(anyhow::anyhow!("no such camera")),
-        };
-        match made {
+        let (ring, camera) = (&job.source.ring, &job.source.camera);
+        match package(violation, ring, camera, &self.writer, self.config.span(violation)) {
             Ok(evidence) => violation.evidence = Some(evidence),
             Err(_) if open && Instant::now() < job.until => {
                 job.next = Some(Instant::now() + TRY_AGAIN_AFTER);
@@ -152,6 +152,16 @@ pub(crate) fn package(
     let mut files = vec![PackageFile { name: "clip.mp4".to_owned(), source: Content::Path(clip) }];
     for (name, jpeg) in stills::three(&cut, violation).context("the stills")? {
         files.push(PackageFile { name: name.to_owned(), source: Content::Bytes(jpeg) });
+    }
+    // A plate seen outside of the clip is not proved by it.
+    if let Some(seen) = violation.plate.as_ref().and_then(|plate| plate.seen)
+        && cut.first().is_some_and(|first| first <= seen.utc)
+        && cut.last().is_some_and(|last| seen.utc <= last)
+    {
+        match stills::plate(&cut, &seen) {
+            Ok(jpeg) => files.push(PackageFile { name: "plate.jpg".to_owned(), source: Content::Bytes(jpeg) }),
+            Err(error) => tracing::warn!(id = %violation.id, "no picture of the plate: {error:#}"),
+        }
     }
     let site = if camera.site.is_empty() { &camera.name } else { &camera.site };
     Ok(writer.write(&Package { violation, site, device: camera.device.as_ref(), files })?)

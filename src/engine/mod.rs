@@ -1,37 +1,37 @@
 //! The engine: everything started in the order of the data's path and stopped in the same order, so that whatever
 //! is under way reaches the store.
 //!
-//! camera → mailbox → worker (detector, tracker, rules) → [`evidence::Prover`] for violations → [`intake::Intake`] →
-//! spool → shipper → ClickHouse.
+//! camera → mailbox → worker (detector, tracker, rules) → [`plates::PlateDesk`] → [`evidence::Prover`] for violations →
+//! [`intake::Intake`] → spool → shipper → ClickHouse.
 
+pub(crate) mod cameras;
 mod controller;
 pub(crate) mod detection;
 pub(crate) mod evidence;
 mod history;
 pub(crate) mod intake;
 pub(crate) mod lag;
+mod metrics;
+pub(crate) mod moments;
+pub(crate) mod outlets;
+pub(crate) mod plates;
+mod reload;
 pub(crate) mod stills;
+pub(crate) mod topic;
 mod view;
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use cameras::{Cameras, Kit};
 use evidence::{Prover, ProverThread, Source};
 use intake::{Intake, IntakeThread, OnDurable};
 use lag::Lag;
-use stopline_detect::{
-    analyze::Analyzer,
-    workers::{Looked, Workers},
-};
-use stopline_ingest::{
-    Camera,
-    handoff::{Hub, Turn},
-};
+use outlets::{Found, Outlets, route};
+use plates::{PlateDesk, PlateDeskThread, PlateReading};
+use reload::Watcher;
+use stopline_detect::workers::{Looked, Workers};
+use stopline_ingest::handoff::{Hub, Turn};
 use stopline_store::{
     Store,
     evidence::{Signer, Writer},
@@ -39,7 +39,7 @@ use stopline_store::{
     spool::{Spool, SpoolLimits},
 };
 use stopline_types::{CameraId, CameraStatus, Event};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{backend::EngineBackend, config::Config};
 
@@ -64,20 +64,21 @@ pub(crate) struct Hooks {
 
 /// The running engine.
 pub(crate) struct Engine {
-    cameras: Arc<Vec<Camera>>,
+    cameras: Arc<Cameras>,
+    /// Watches the camera files.
+    watcher: JoinHandle<()>,
+    metrics: Option<JoinHandle<()>>,
     hub: Arc<Hub>,
     workers: Workers,
-    analyzers: Arc<Analyzers>,
-    prover: Prover,
+    outlets: Outlets,
+    desk_thread: Option<PlateDeskThread>,
     prover_thread: ProverThread,
-    intake: Intake,
     intake_thread: IntakeThread,
     shipper: Arc<Shipper>,
     history: History,
     pages: Pages,
     views: view::Views,
-    watching: tokio::task::JoinHandle<()>,
-    controllers: controller::Controllers,
+    watching: JoinHandle<()>,
     /// Where evidence packages lie.
     pub evidence_dir: std::path::PathBuf,
 }
@@ -88,8 +89,6 @@ struct Pages {
     task: tokio::task::JoinHandle<()>,
     web: stopline_web::Web,
 }
-
-pub(crate) type Analyzers = HashMap<CameraId, Mutex<Analyzer>>;
 
 /// How the engine ended.
 #[derive(Debug, Clone)]
@@ -111,6 +110,7 @@ impl Engine {
         let engine = &config.engine;
         std::fs::create_dir_all(&engine.data_dir).with_context(|| engine.data_dir.display().to_string())?;
         let detectors = detection::detectors(engine, engine.workers())?;
+        let eye = detection::plate_eye(engine)?;
         let law = detection::law()?;
         let history = History::start(engine).await?;
         history.prepare_tables().await?;
@@ -120,75 +120,71 @@ impl Engine {
         let on_durable = hooks.on_durable.clone().unwrap_or_else(|| Arc::new(|_: &Event, _| {}));
         let (intake, intake_thread) = Intake::start(Arc::clone(&spool), on_durable)?;
 
-        let (fit, model) = (detectors[0].input(), detectors[0].version().to_owned());
         let views = view::Views::new(&engine.data_dir);
         let hub = Hub::new();
-        let limits = engine.ring.limits();
-        let (mut cameras, mut analyzers, mut sources) = (Vec::new(), HashMap::new(), HashMap::new());
+        let cameras = Arc::new(Cameras::new(Kit {
+            hub: Arc::clone(&hub),
+            law,
+            model: detectors[0].version().to_owned(),
+            fit: detectors[0].input(),
+            max_fps: engine.detector.max_fps,
+            ring: engine.ring.limits(),
+            views: views.clone(),
+        }));
         for camera in config.cameras.iter().cloned() {
-            let scene = camera.scene.clone();
-            let plan = detection::plan(fit, engine.detector.max_fps, scene.as_deref());
-            let started = Camera::start(
-                camera.id.clone(),
-                camera.name.clone(),
-                camera.streams.clone(),
-                plan,
-                hub.mailbox(&camera.id, 1.0),
-                limits,
-                &tokio::runtime::Handle::current(),
-            )?;
-            sources.insert(camera.id.clone(), Source { ring: started.evidence_ring(), camera: camera.clone() });
-            let mut analyzer = Analyzer::new(camera.id.clone(), scene, Arc::clone(&law), model.clone());
-            views.restore(&camera.id, &mut analyzer);
-            analyzers.insert(camera.id.clone(), Mutex::new(analyzer));
-            cameras.push(started);
+            cameras.add(camera)?;
         }
         let evidence_dir = engine.data_dir.join("evidence");
         let signer = Signer::open_or_create(&engine.data_dir.join("keys"))?;
         let writer = Writer::new(&evidence_dir, signer)?;
-        let (prover, prover_thread) = Prover::start(sources, writer, engine.evidence, intake.clone())?;
-
-        let (cameras, analyzers) = (Arc::new(cameras), Arc::new(analyzers));
-        let watching = tokio::spawn(view::watch(views.clone(), Arc::clone(&analyzers)));
-        let mut controllers = controller::Controllers::default();
-        for camera in &config.cameras {
-            if let Some(controller) = camera.controller.clone() {
-                controllers.ask(&camera.id, controller, Arc::clone(&analyzers))?;
+        let (prover, prover_thread) = Prover::start(writer, engine.evidence, intake.clone())?;
+        let (desk, desk_thread) = match eye {
+            Some(eye) => {
+                let (prover, intake) = (prover.clone(), intake.clone());
+                let forward = move |event, source: &Arc<Source>| route(event, source, &prover, &intake);
+                Some(PlateDesk::start(PlateReading::new(eye), engine.plate_hold(), forward)?).unzip()
             }
-        }
+            None => (None, None),
+        };
+        let outlets = Outlets { desk, prover, intake: intake.clone() };
+        let watching = tokio::spawn(view::watch(views.clone(), Arc::clone(&cameras)));
         let lag = Arc::new(Lag::default());
-        let workers = start_workers(
-            detectors,
-            &hub,
-            &analyzers,
-            Outlets { prover: prover.clone(), intake: intake.clone(), lag: Arc::clone(&lag), hooks },
-        )?;
-        let backend = EngineBackend::new(
-            history.store.clone(),
-            Arc::clone(&cameras),
-            Arc::clone(&analyzers),
-            evidence_dir.clone(),
-            intake.clone(),
-            Arc::clone(&spool),
-            Arc::clone(&shipper),
+        let workers = start_workers(detectors, &hub, &cameras, &outlets, (Arc::clone(&lag), hooks))?;
+        let backend = EngineBackend {
+            store: history.store.clone(),
+            cameras: Arc::clone(&cameras),
+            evidence_dir: evidence_dir.clone(),
+            intake,
+            spool: Arc::clone(&spool),
+            shipping: Arc::clone(&shipper),
             lag,
-        );
+            started: std::time::SystemTime::now().into(),
+        };
         let pages = Pages::open(&config, Arc::new(backend)).await?;
+        let metrics = match engine.metrics.listen {
+            Some(listen) => Some(metrics::serve(listen, Arc::clone(&cameras)).await?),
+            None => None,
+        };
+        if let Some((address, _)) = &metrics {
+            tracing::info!("metrics: http://{address}/metrics");
+        }
+        let watcher = Watcher::new(config.dir.join("cameras"), &config.cameras, Arc::clone(&cameras), outlets.clone());
+        let watcher = tokio::spawn(watcher.run());
         Ok(Self {
             cameras,
+            watcher,
+            metrics: metrics.map(|(_, task)| task),
             hub,
             workers,
-            analyzers,
-            prover,
+            outlets,
+            desk_thread,
             prover_thread,
-            intake,
             intake_thread,
             shipper,
             history,
             pages,
             views,
             watching,
-            controllers,
             evidence_dir,
         })
     }
@@ -205,7 +201,7 @@ impl Engine {
 
     /// How each camera is doing.
     pub(crate) fn cameras(&self) -> Vec<CameraStatus> {
-        self.cameras.iter().map(|camera| status(camera, &self.analyzers)).collect()
+        self.cameras.statuses()
     }
 
     /// Shipping figures.
@@ -222,10 +218,15 @@ impl Engine {
     /// As [`Engine::stop`], but keeps the store open.
     pub(crate) async fn drain(self) -> anyhow::Result<Stopped> {
         let statuses = self.cameras();
-        let Self { workers, analyzers, prover, prover_thread, intake, intake_thread, shipper, history, pages, .. } =
-            self;
-        self.watching.abort();
-        let (views, controllers) = (self.views, self.controllers);
+        let Self { cameras, watcher, metrics, views, watching, workers, hub, .. } = self;
+        let Self { outlets, desk_thread, prover_thread, intake_thread, shipper, history, pages, .. } = self;
+        // It holds the way to the store, which ends when nobody holds it.
+        watcher.abort();
+        drop(watcher.await);
+        watching.abort();
+        if let Some(serving) = metrics {
+            serving.abort();
+        }
         let _already_ended = pages.stop.send(());
         let mut serving = pages.task;
         if tokio::time::timeout(PAGES_END, &mut serving).await.is_err() {
@@ -233,24 +234,19 @@ impl Engine {
             serving.abort();
             drop(serving.await);
         }
-        // With the pages goes their hold on the cameras and the intake.
+        // With the pages goes their hold on the intake.
         drop(pages.web);
-        match Arc::into_inner(self.cameras) {
-            Some(cameras) => {
-                let mut stopping: JoinSet<()> = cameras.into_iter().map(Camera::stop).collect();
-                while stopping.join_next().await.is_some() {}
-            }
-            None => tracing::error!("a page still holds the cameras; they end with the program"),
-        }
-        self.hub.close();
-        intake.stopping();
+        cameras.stop_all().await;
+        hub.close();
+        outlets.intake.stopping();
         let counts = tokio::task::spawn_blocking(move || {
-            controllers.stop();
             let _counts = workers.join();
-            views.save(&analyzers);
-            for analyzer in analyzers.values() {
-                let ended = analyzer.lock().unwrap_or_else(PoisonError::into_inner).finish();
-                ended.into_iter().for_each(|event| route(event, &prover, &intake));
+            views.save(&cameras);
+            cameras.all().iter().for_each(|entry| outlets.take(entry.finish()));
+            let Outlets { desk, prover, intake } = outlets;
+            drop(desk);
+            if let Some(thread) = desk_thread {
+                thread.join();
             }
             drop(prover);
             prover_thread.join();
@@ -295,56 +291,38 @@ impl Stopped {
     }
 }
 
-/// How a camera is doing, and whether its rules rest.
-pub(crate) fn status(camera: &Camera, analyzers: &Analyzers) -> CameraStatus {
-    let analyzer = analyzers.get(camera.id());
-    let rules_rest = analyzer.and_then(|a| a.lock().unwrap_or_else(PoisonError::into_inner).suspended());
-    CameraStatus { rules_rest, ..camera.status() }
-}
-
-/// What workers hand on, and to whom.
-struct Outlets {
-    prover: Prover,
-    intake: Intake,
-    lag: Arc<Lag>,
-    hooks: Hooks,
-}
-
 fn start_workers(
     detectors: Vec<stopline_detect::inference::Detector>,
     hub: &Arc<Hub>,
-    analyzers: &Arc<Analyzers>,
-    outlets: Outlets,
+    cameras: &Arc<Cameras>,
+    outlets: &Outlets,
+    (lag, hooks): (Arc<Lag>, Hooks),
 ) -> std::io::Result<Workers> {
-    let (hub, analyzers) = (Arc::clone(hub), Arc::clone(analyzers));
-    // Short waits let a worker notice that the hub closed.
-    let take = move |max: usize| hub.take(max, Duration::from_millis(250));
+    let (hub, cameras) = (Arc::clone(hub), Arc::clone(cameras));
+    let (known, lost_to, outlets) = (Arc::clone(&cameras), outlets.clone(), outlets.clone());
+    let take = move |max: usize| {
+        for ended in hub.ended() {
+            // A lost camera: what was followed has ended now, not when it comes back.
+            let found = known.get(ended.camera()).map(|entry| entry.finish());
+            found.into_iter().for_each(|found| lost_to.take(found));
+        }
+        // Short waits let a worker notice that the hub closed.
+        hub.take(max, Duration::from_millis(250))
+    };
     let observe = move |turn: &Turn, detections| {
         let frame: &stopline_types::Frame = turn.as_ref();
-        let Some(analyzer) = analyzers.get(&frame.camera) else { return Vec::new() };
-        analyzer.lock().unwrap_or_else(PoisonError::into_inner).observe(frame, detections)
+        cameras.get(&frame.camera).map(|entry| entry.observe(frame, detections)).into_iter().collect()
     };
-    let emit = move |turn: &Turn, events: Vec<Event>, _looked: Looked| {
+    let emit = move |turn: &Turn, found: Vec<Found>, _looked: Looked| {
         let frame: &stopline_types::Frame = turn.as_ref();
         let delay = frame.received.map(|at| at.elapsed());
-        outlets.lag.note(delay);
-        if let Some(told) = &outlets.hooks.on_analysed {
+        lag.note(delay);
+        if let Some(told) = &hooks.on_analysed {
             told(&frame.camera, frame.media_s, delay);
         }
-        events.into_iter().for_each(|event| route(event, &outlets.prover, &outlets.intake));
+        found.into_iter().for_each(|found| outlets.take(found));
     };
     Workers::start(detectors, take, observe, emit)
-}
-
-/// Violations get their proof first; everything else goes straight to disk.
-fn route(event: Event, prover: &Prover, intake: &Intake) {
-    let taken = match event {
-        Event::Violation(violation) => prover.put(violation),
-        other => intake.put(other),
-    };
-    if !taken {
-        tracing::error!("an event came after the intake had ended and is lost");
-    }
 }
 
 impl Pages {

@@ -1,9 +1,9 @@
 //! Stills of a violation as JPEG: before, in the act, after, at the full size of the evidence stream.
 
 use anyhow::Context as _;
-use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
-use stopline_ingest::Cut;
-use stopline_types::{BgrImage, Violation};
+use image::{ExtendedColorType, ImageBuffer, Rgb, codecs::jpeg::JpegEncoder, imageops};
+use stopline_ingest::{CropRequest, Cut, PartWanted};
+use stopline_types::{BgrImage, PlateSeen, SizePx, Violation};
 
 /// High enough that a plate's edges survive.
 const QUALITY: u8 = 92;
@@ -15,6 +15,25 @@ pub(crate) fn three(cut: &Cut, violation: &Violation) -> anyhow::Result<Vec<(&'s
     let stills = cut.stills(&named.map(|(_, moment)| moment.time.utc))?;
     anyhow::ensure!(stills.len() == named.len(), "expected {} pictures, decoded {}", named.len(), stills.len());
     named.iter().zip(&stills).map(|((name, _), still)| Ok((*name, jpeg(&still.image)?))).collect()
+}
+
+/// The plate with a little around it, four times as large: for a person's eye, nothing is added.
+pub(crate) fn plate(cut: &Cut, seen: &PlateSeen) -> anyhow::Result<Vec<u8>> {
+    const AROUND: f32 = 0.35;
+    const LARGER: u32 = 4;
+    let (w, h) = (seen.frame_px.w as f32, seen.frame_px.h as f32);
+    let (dx, dy) = (seen.bbox.w * AROUND, seen.bbox.h * AROUND);
+    let part = CropRequest {
+        x: (seen.bbox.x - dx) / w,
+        y: (seen.bbox.y - dy) / h,
+        w: (seen.bbox.w + 2.0 * dx) / w,
+        h: (seen.bbox.h + 2.0 * dy) / h,
+    };
+    let part = cut.parts(&[PartWanted { at: seen.utc, part }]).pop().context("no picture")??;
+    let SizePx { w, h } = part.image.size;
+    let view = ImageBuffer::<Rgb<u8>, _>::from_raw(w, h, part.image.data).context("a picture of the wrong length")?;
+    let large = imageops::resize(&view, w * LARGER, h * LARGER, imageops::FilterType::CatmullRom);
+    jpeg(&BgrImage { size: SizePx { w: w * LARGER, h: h * LARGER }, data: large.into_raw() })
 }
 
 /// Encodes a picture.

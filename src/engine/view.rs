@@ -8,14 +8,14 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use stopline_detect::{analyze::Analyzer, scene::GuardMemory};
 use stopline_types::CameraId;
 
-use super::Analyzers;
+use super::cameras::{Cameras, Entry};
 
 /// How often cameras are asked.
 const ASK: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ const SAVE: Duration = Duration::from_secs(600);
 
 /// Where the files lie.
 #[derive(Debug, Clone)]
-pub(super) struct Views {
+pub(crate) struct Views {
     dir: PathBuf,
 }
 
@@ -55,13 +55,16 @@ impl Views {
     }
 
     /// Writes what every guard knows.
-    pub(super) fn save(&self, analyzers: &Analyzers) {
-        for (camera, analyzer) in analyzers {
-            let memory = analyzer.lock().unwrap_or_else(PoisonError::into_inner).guard_memory();
-            let Some(memory) = memory else { continue };
-            if let Err(error) = self.write(camera, &memory) {
-                tracing::warn!(file = %self.file(camera).display(), %error, "what was learned of the view is not kept");
-            }
+    pub(super) fn save(&self, cameras: &Cameras) {
+        cameras.all().iter().for_each(|entry| self.keep(entry));
+    }
+
+    /// Writes what one guard knows.
+    pub(super) fn keep(&self, entry: &Entry) {
+        let camera = entry.camera.id();
+        let Some(memory) = entry.analyze(|analyzer| analyzer.guard_memory()) else { return };
+        if let Err(error) = self.write(camera, &memory) {
+            tracing::warn!(file = %self.file(camera).display(), %error, "what was learned of the view is not kept");
         }
     }
 
@@ -74,18 +77,16 @@ impl Views {
 }
 
 /// Watches until the task is aborted.
-pub(super) async fn watch(views: Views, analyzers: Arc<Analyzers>) {
+pub(super) async fn watch(views: Views, cameras: Arc<Cameras>) {
     let mut known: HashMap<CameraId, Option<String>> = HashMap::new();
     let mut saved: Option<Instant> = None;
     let mut ticks = tokio::time::interval(ASK);
     loop {
         ticks.tick().await;
         let mut learned = false;
-        for (camera, analyzer) in analyzers.iter() {
-            let (suspended, knows) = {
-                let analyzer = analyzer.lock().unwrap_or_else(PoisonError::into_inner);
-                (analyzer.suspended(), analyzer.knows_view())
-            };
+        for entry in cameras.all() {
+            let camera = entry.camera.id();
+            let (suspended, knows) = entry.analyze(|analyzer| (analyzer.suspended(), analyzer.knows_view()));
             learned |= knows;
             let before = known.insert(camera.clone(), suspended.clone()).flatten();
             match (before, suspended) {
@@ -96,8 +97,8 @@ pub(super) async fn watch(views: Views, analyzers: Arc<Analyzers>) {
         }
         if learned && saved.is_none_or(|at| at.elapsed() >= SAVE) {
             saved = Some(Instant::now());
-            let (views, analyzers) = (views.clone(), Arc::clone(&analyzers));
-            if let Err(error) = tokio::task::spawn_blocking(move || views.save(&analyzers)).await {
+            let (views, cameras) = (views.clone(), Arc::clone(&cameras));
+            if let Err(error) = tokio::task::spawn_blocking(move || views.save(&cameras)).await {
                 tracing::error!(%error, "what was learned of the views is not kept");
             }
         }

@@ -9,9 +9,6 @@ use stopline_types::PlateRead;
 
 use super::{share, truth::Vehicle};
 
-/// A text of at least this confidence is one that the engine stands for.
-pub(crate) const SURE: f64 = 0.9;
-
 /// Figures of plates.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct PlateScore {
@@ -71,7 +68,7 @@ impl PlateScore {
         self.readable += usize::from(readable);
         self.aside += usize::from(!readable);
         if let Some(read) = read.filter(|_| !exact) {
-            self.sure_but_wrong += usize::from(read.confidence >= SURE);
+            self.sure_but_wrong += usize::from(read.sure);
             self.misread.push(Misread {
                 who: vehicle.id.clone(),
                 t_s,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use stopline_types::VehicleClass;
 
-use super::{Errors, MadeUp, PassageScore, PlateScore, RuleScore, Score, plates::SURE};
+use super::{Errors, MadeUp, PassageScore, PlateScore, RuleScore, Score};
 
 /// A table by rule, then passages, speeds and plates, then what was missed and made up, line by line.
 pub(crate) fn render(score: &Score) -> String {
@@ -135,7 +135,7 @@ fn confusion(p: &PassageScore) -> Option<Table> {
 fn plates(p: &PlateScore) -> String {
     let mut text = format!("{} exact of {} readable, {} wrong, {} unread", p.exact, p.readable, p.wrong, p.unread);
     text += &format!("; of {} set aside {} exact, {} wrong", p.aside, p.aside_exact, p.aside_wrong);
-    text + &format!("; {} wrong though sure (≥ {SURE})", p.sure_but_wrong)
+    text + &format!("; {} wrong though sure", p.sure_but_wrong)
 }
 
 fn details(score: &Score) -> String {

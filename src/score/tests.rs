@@ -62,7 +62,7 @@ fn camera() -> CameraId {
 }
 
 fn read(text: &str, confidence: f64) -> Option<PlateRead> {
-    Some(PlateRead { text: text.into(), confidence, alternatives: vec![] })
+    Some(PlateRead { sure: confidence >= 0.9, ..PlateRead::new(text, confidence) })
 }
 
 fn red_light(t_s: f64, y: f64, track: u64) -> Violation {

@@ -18,4 +18,4 @@ pub mod spool;
 mod store;
 mod tls;
 
-pub use store::{Endpoint, Store, StoreError, is_cluster_name};
+pub use store::{Endpoint, Store, StoreError};

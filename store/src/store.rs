@@ -20,19 +20,16 @@ pub struct Endpoint {
     pub database: String,
     /// For https: the only certificates to trust (PEM); the system's own unless given.
     pub ca_file: Option<PathBuf>,
-    /// Name of the cluster to make the tables on and to write through; none: one server.
-    pub cluster: Option<String>,
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, user, password: _, database, ca_file, cluster } = self;
+        let Self { url, user, password: _, database, ca_file } = self;
         f.debug_struct("Endpoint")
             .field("url", url)
             .field("user", user)
             .field("database", database)
             .field("ca_file", ca_file)
-            .field("cluster", cluster)
             .finish()
     }
 }
@@ -113,7 +110,7 @@ impl Store {
             (_, Some(_)) => return Err(StoreError::Tls("a CA is given, but the address is http".to_owned())),
             (_, None) => Client::default(),
         };
-        let mut client = client
+        let client = client
             .with_url(&endpoint.url)
             .with_user(&endpoint.user)
             .with_password(&endpoint.password)
@@ -123,16 +120,6 @@ impl Store {
             // Batches are ours, and an answer must mean done.
             .with_setting("async_insert", "0")
             .with_setting("wait_end_of_query", "1");
-        if let Some(name) = &endpoint.cluster {
-            if !is_cluster_name(name) {
-                return Err(StoreError::Address(format!("cluster {name:?} is no plain name")));
-            }
-            client = client
-                // An answer must mean that the shards have it, not that it waits to be sent on.
-                .with_setting("distributed_foreground_insert", "1")
-                // Everything of a camera lies in one shard, so what joins joins there.
-                .with_setting("distributed_product_mode", "local");
-        }
         Ok(Self { client, endpoint: endpoint.clone() })
     }
 
@@ -156,12 +143,6 @@ impl Store {
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
-}
-
-/// Whether `name` may stand in `ON CLUSTER '…'`: 1 to 64 ASCII letters, digits, `_` or `-`.
-#[must_use]
-pub fn is_cluster_name(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 /// Waits for ClickHouse for at most [`QUERY_TIMEOUT`]; names what was being done in errors.

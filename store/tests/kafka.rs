@@ -297,7 +297,7 @@ async fn the_whole_path_loses_and_doubles_nothing_whoever_is_killed() {
     let mut acknowledged = BTreeSet::new();
     for kill in 0..kills {
         tokio::time::sleep(Duration::from_millis(300) + random(1500)).await;
-        match (kill + u32::from(random(1).subsec_micros() % 2 == 0)) % 3 {
+        match (kill + u32::from(random(1).subsec_micros().is_multiple_of(2))) % 3 {
             0 => {
                 acknowledged.extend(running_edge.kill_after(Duration::ZERO));
                 running_edge = edge();
@@ -312,7 +312,7 @@ async fn the_whole_path_loses_and_doubles_nothing_whoever_is_killed() {
                 }
             }
         }
-        if random(1).subsec_micros() % 2 == 0 {
+        if random(1).subsec_micros().is_multiple_of(2) {
             wire.cut();
         }
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BoxPx, CameraId, CaptureTime, EventId, RuleKind, RuleMode, SignalState, SizePx, UtcUs, VehicleClass};
+use crate::{
+    BoxPx, CameraId, CaptureTime, EventId, PlateRead, RuleKind, RuleMode, SignalState, SizePx, UtcUs, VehicleClass,
+};
 
 /// Version of the JSON below, written as `schema` beside every stored event.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -14,6 +16,7 @@ pub type Quantities = BTreeMap<String, f64>;
 
 /// One event. In JSON the kind stands in `event`, the fields beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "most events are passages: boxed they would only be allocated once more")]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Event {
@@ -71,19 +74,6 @@ impl Event {
             Self::Review(_) => "review",
         }
     }
-}
-
-/// A plate's text by vote over a track.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct PlateRead {
-    /// Canonical text: upper case, digits and letters only.
-    pub text: String,
-    /// 0 to 1.
-    pub confidence: f64,
-    /// The next best texts.
-    #[serde(default)]
-    pub alternatives: Vec<String>,
 }
 
 /// One point of a trajectory.

@@ -11,19 +11,21 @@ pub mod history;
 pub mod id;
 #[cfg(feature = "openapi")]
 mod openapi;
+pub mod plate;
 pub mod rule;
 pub mod status;
 pub mod time;
 pub mod vehicle;
 
 pub use event::{
-    Event, EvidenceRef, Incident, LegalRef, Moments, Passage, PlateRead, Quantities, Review, SCHEMA_VERSION,
-    TrackPoint, Verdict, Versions, Violation,
+    Event, EvidenceRef, Incident, LegalRef, Moments, Passage, Quantities, Review, SCHEMA_VERSION, TrackPoint, Verdict,
+    Versions, Violation,
 };
 pub use frame::{BgrImage, Crop, Frame};
 pub use geometry::{BoxPx, PointPx, SizePx};
 pub use history::{Case, CaseFilter, CaseStatus, HourCount, PassageFilter, TrafficCount};
 pub use id::{CameraId, EventId, IdError, StreamRole};
+pub use plate::{PlateAlternative, PlateColour, PlateDoubt, PlateEdit, PlateKind, PlateProvince, PlateRead, PlateSeen};
 pub use rule::{RuleKind, RuleMode};
 pub use status::{CameraCounters, CameraState, CameraStatus};
 pub use time::{CaptureTime, TimeSource, UtcUs};

@@ -19,6 +19,8 @@ pub enum CameraState {
     Stalled,
     /// Not reachable; tried again with growing pauses.
     Offline,
+    /// Left alone on purpose: turned off in its file, or its log-in was refused and trying on would lock the account.
+    Suspended,
 }
 
 impl CameraState {
@@ -31,6 +33,7 @@ impl CameraState {
             Self::Degraded => "degraded",
             Self::Stalled => "stalled",
             Self::Offline => "offline",
+            Self::Suspended => "suspended",
         }
     }
 }
@@ -52,12 +55,20 @@ pub struct CameraCounters {
     pub frames_over_rate: u64,
     /// Received on the analysed stream but not decodable.
     pub frames_undecodable: u64,
+    /// Received on the analysed stream and left undecoded because the road was quiet.
+    pub frames_gated: u64,
+    /// Times the quiet ended.
+    pub gate_wakes: u64,
+    /// Time spent decoding and scaling, milliseconds.
+    pub decode_ms: u64,
     /// Bytes received, both streams.
     pub bytes_received: u64,
     /// Packets the network lost, as far as sequence numbers tell.
     pub packets_lost: u64,
     /// Sessions that ended and were opened again.
     pub reconnects: u64,
+    /// Times the camera's clock was set by more than half a second while it was watched.
+    pub clock_steps: u64,
 }
 
 /// A camera's state as shown to people.
@@ -84,6 +95,12 @@ pub struct CameraStatus {
     pub analysed_fps: f64,
     /// Error of the camera's capture time, milliseconds.
     pub clock_error_ms: Option<f64>,
+    /// Camera's clock minus ours, network delay included, milliseconds; null: it sends no reports that can be believed.
+    #[serde(default)]
+    pub clock_offset_ms: Option<f64>,
+    /// How fast its clock runs away from ours, parts per million; null: not watched for long enough.
+    #[serde(default)]
+    pub clock_drift_ppm: Option<f64>,
     /// Counts since start.
     pub counters: CameraCounters,
 }

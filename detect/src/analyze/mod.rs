@@ -281,6 +281,15 @@ impl Analyzer {
         Live { time, tracks, signals, suspended: self.suspended() }
     }
 
+    /// The road users seen in the latest frame.
+    #[must_use]
+    pub fn seen(&self) -> Vec<LiveTrack> {
+        let scale = self.source.as_ref().map_or((1.0, 1.0), |source| source.scale);
+        let Some(now_s) = self.frames.back().copied() else { return Vec::new() };
+        let seen = self.vehicles.values().filter(|v| v.confirmed && v.last_s() >= now_s);
+        seen.map(|v| v.live(scale)).collect()
+    }
+
     /// The phases of the signal heads, in the order of the scene.
     #[must_use]
     pub fn phases(&self) -> &[PhaseLog] {

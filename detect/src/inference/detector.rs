@@ -1,7 +1,7 @@
 //! One session of ONNX Runtime with its buffers.
 
 use ort::{
-    session::{Session, builder::GraphOptimizationLevel},
+    session::Session,
     value::{TensorElementType, TensorRef, ValueType},
 };
 use stopline_types::{Detection, Frame, SizePx};
@@ -11,6 +11,7 @@ use super::{
     heads::{Candidate, Reader},
     nms::Suppress,
     preprocess::{Placement, Preprocess},
+    session::{all_finite, open},
 };
 use crate::models::{Batch, InputSpec, VerifiedModel};
 
@@ -57,6 +58,14 @@ impl Detector {
     pub fn new(runtime: &Runtime, model: &VerifiedModel, options: DetectorOptions) -> Result<Self, InferenceError> {
         let entry = &model.entry;
         let version = model.version();
+        if !entry.head.finds_vehicles() {
+            return Err(InferenceError::Mismatch {
+                model: version,
+                part: "the head",
+                expected: entry.head.kind().into(),
+                found: "asked to find vehicles".into(),
+            });
+        }
         let session = open(runtime, model, options.threads.max(1)).map_err(|source| InferenceError::Engine {
             model: version.clone(),
             doing: "open the model",
@@ -180,17 +189,6 @@ impl Detector {
     }
 }
 
-fn open(runtime: &Runtime, model: &VerifiedModel, threads: usize) -> ort::Result<Session> {
-    Session::builder(&runtime.environment)?
-        .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_intra_threads(threads)?
-        .with_inter_threads(1)?
-        // The machine's other threads decode; a worker that waits must not burn a core.
-        .with_intra_op_spinning(false)?
-        .with_inter_op_spinning(false)?
-        .commit_from_memory(&model.bytes)
-}
-
 /// `batch × rest` of 32-bit floats, one of it, and for the input under its name.
 fn check_outlets(
     model: &str,
@@ -226,10 +224,4 @@ fn check_outlets(
 fn to_detection(candidate: Candidate, placement: Placement) -> Option<Detection> {
     let Candidate { class, score, left, top, right, bottom } = candidate;
     Some(Detection { class, score, bbox: placement.to_source(left, top, right, bottom)? })
-}
-
-/// An exponent of all ones is an infinity or no number. Written so that it becomes vector instructions.
-fn all_finite(values: &[f32]) -> bool {
-    const EXPONENT: u32 = 0x7f80_0000;
-    !values.chunks(1024).any(|chunk| chunk.iter().fold(false, |bad, v| bad | (v.to_bits() & EXPONENT == EXPONENT)))
 }

@@ -77,6 +77,8 @@ impl Reader {
                     let (scores, distances) = row.split_at(classes);
                     self.gather(&mut found, |index| scores[index], || nanodet::edges(distances, bins, *anchor));
                 }
+                // Refused when the detector is made.
+                Head::PlateLocator { .. } | Head::PlateReader { .. } => {}
             }
         }
         found

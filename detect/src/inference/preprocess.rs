@@ -1,6 +1,6 @@
 //! A picture becomes the model's input.
 
-use stopline_types::{BgrImage, BoxPx, SizePx};
+use stopline_types::{BgrImage, BoxPx, PointPx, SizePx};
 
 use crate::models::{Colour, InputSpec, Place};
 
@@ -18,7 +18,8 @@ impl Placement {
     /// Of a picture that shows `seen` of the stream's frame, no larger than `input`.
     pub(super) fn new(picture: SizePx, seen: BoxPx, input: SizePx, place: Place) -> Self {
         let (left, top) = match place {
-            Place::TopLeft => (0, 0),
+            // A stretched picture fills the input: there is nothing beside it.
+            Place::TopLeft | Place::Stretch => (0, 0),
             Place::Centre => ((input.w - picture.w) / 2, (input.h - picture.h) / 2),
         };
         Self { left, top, picture, seen }
@@ -34,6 +35,14 @@ impl Placement {
         let y = |edge| along(edge, self.top, self.picture.h, self.seen.y, self.seen.h);
         let bbox = BoxPx::from_edges(x(left), y(top), x(right), y(bottom));
         (bbox.w > 0.0 && bbox.h > 0.0).then_some(bbox)
+    }
+
+    /// A point in the input, in pixels of the source; not clipped.
+    pub(super) fn point_to_source(self, at: PointPx) -> PointPx {
+        PointPx {
+            x: self.seen.x + (at.x - self.left as f32) * (self.seen.w / self.picture.w as f32),
+            y: self.seen.y + (at.y - self.top as f32) * (self.seen.h / self.picture.h as f32),
+        }
     }
 
     fn frame(&self) -> (u32, u32, SizePx) {
@@ -57,7 +66,7 @@ impl Preprocess {
     pub(super) fn new(spec: &InputSpec, batch: usize) -> Self {
         let planes = std::array::from_fn(|plane| {
             let byte = match spec.colour {
-                Colour::Bgr => plane,
+                Colour::Bgr | Colour::Grey => plane,
                 Colour::Rgb => 2 - plane,
             };
             let level = |value: usize| (value as f32 - spec.mean[plane]) / spec.std[plane];

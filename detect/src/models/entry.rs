@@ -32,12 +32,20 @@ pub struct ModelEntry {
     pub input: InputSpec,
     /// How its output is read.
     pub head: Head,
-    /// Detections below this score are not given out, 0 to 1. Low: the tracker decides what weak ones are worth.
+    /// Detections below this score are not given out, 0 to 1. Low: the tracker decides what weak ones are worth. A plate
+    /// reader has none: it states `sure_above` in its head.
+    #[serde(default = "half")]
     pub confidence: f32,
     /// How doubles are removed.
+    #[serde(default)]
     pub nms: Nms,
-    /// The classes it knows.
+    /// The classes it knows; plate models have none.
+    #[serde(default)]
     pub classes: Classes,
+}
+
+fn half() -> f32 {
+    0.5
 }
 
 /// What brings a model's file.
@@ -55,10 +63,12 @@ pub enum Origin {
     },
     /// It is downloaded as it is.
     Url(String),
+    /// It lies in this repository, at this path; `make setup` copies it to where models lie.
+    Repository(String),
 }
 
-/// The picture a model wants: `batch × 3 × height × width`, 32-bit floats, each `(value - mean) / std` of a value
-/// from 0 to 255.
+/// The picture a model wants: `batch × 3 × height × width` (`batch × 1 × …` where `colour` is grey), 32-bit floats, each
+/// `(value - mean) / std` of a value from 0 to 255. Of `mean` and `std` a grey input takes the first.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSpec {
@@ -88,6 +98,8 @@ pub enum Colour {
     Bgr,
     /// Red, green, blue.
     Rgb,
+    /// One plane of brightness, ITU-R BT.601.
+    Grey,
 }
 
 /// Where the picture lies when it does not fill the input.
@@ -98,6 +110,8 @@ pub enum Place {
     TopLeft,
     /// In the middle, the odd pixel to the right and below.
     Centre,
+    /// Pulled to fill it, its shape not kept. Plate models only.
+    Stretch,
 }
 
 /// Pictures per run.
@@ -110,8 +124,9 @@ pub enum Batch {
     Dynamic,
 }
 
-/// How the output is read. Both kinds have one row per anchor, the anchors of the first stride first, row by row.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// How the output is read. The vehicle detectors have one row per anchor, the anchors of the first stride first, row by
+/// row.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Head {
     /// YOLOX: `x y w h objectness class…`, not decoded.
@@ -130,6 +145,28 @@ pub enum Head {
         /// Distances 0 to `bins - 1`, in strides.
         bins: usize,
     },
+    /// Finds plates in the picture of one vehicle: `batch × 13 × height/stride × width/stride`, a logit, then from the
+    /// cell's middle and in strides the distances to left, top, right and bottom, and x, y of the corners top left, top
+    /// right, bottom right, bottom left.
+    PlateLocator {
+        /// Pixels between cells.
+        stride: u32,
+    },
+    /// Reads a plate pulled to the input's size: logits `batch × slots × (alphabet + blank)`, the top line first.
+    PlateReader {
+        /// Its characters in the order of its classes; the blank is the class after them.
+        alphabet: String,
+        /// Most characters of a plate.
+        slots: usize,
+        /// Added to the plate's four corners on each side before it is pulled to the input, share of its width and height.
+        margin: f32,
+        /// A text of a known kind is sure from this confidence on, 0 to 1: chosen so that one in a hundred sure ones is
+        /// wrong, on plates it was not trained on.
+        sure_above: f64,
+        /// Whether a second output, `batch × 2`, tells one line from two.
+        #[serde(default)]
+        lines: bool,
+    },
 }
 
 impl Head {
@@ -138,6 +175,25 @@ impl Head {
     pub fn strides(&self) -> &[u32] {
         match self {
             Self::Yolox { strides, .. } | Self::Nanodet { strides, .. } => strides,
+            Self::PlateLocator { stride } => std::slice::from_ref(stride),
+            Self::PlateReader { .. } => &[],
+        }
+    }
+
+    /// Whether it finds road users, and not plates.
+    #[must_use]
+    pub fn finds_vehicles(&self) -> bool {
+        matches!(self, Self::Yolox { .. } | Self::Nanodet { .. })
+    }
+
+    /// The word in the manifest.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Yolox { .. } => "yolox",
+            Self::Nanodet { .. } => "nanodet",
+            Self::PlateLocator { .. } => "plate_locator",
+            Self::PlateReader { .. } => "plate_reader",
         }
     }
 
@@ -146,15 +202,18 @@ impl Head {
     pub fn classes(&self) -> usize {
         match self {
             Self::Yolox { classes, .. } | Self::Nanodet { classes, .. } => *classes,
+            Self::PlateLocator { .. } | Self::PlateReader { .. } => 0,
         }
     }
 
-    /// Numbers per anchor.
+    /// Numbers per anchor, cell or slot.
     #[must_use]
     pub fn columns(&self) -> usize {
         match self {
             Self::Yolox { classes, .. } => 5 + classes,
             Self::Nanodet { classes, bins, .. } => classes + 4 * bins,
+            Self::PlateLocator { .. } => 13,
+            Self::PlateReader { alphabet, .. } => alphabet.len() + 1,
         }
     }
 
@@ -176,6 +235,12 @@ pub struct Nms {
     pub together: Vec<Vec<VehicleClass>>,
 }
 
+impl Default for Nms {
+    fn default() -> Self {
+        Self { iou: 0.5, together: Vec::new() }
+    }
+}
+
 impl ModelEntry {
     /// The first fault: key and reason.
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
@@ -195,7 +260,8 @@ impl ModelEntry {
             return Err(("origin.url", format!("expected an https:// address, found {url:?}")));
         }
         let strides = self.head.strides();
-        if strides.is_empty() || strides.contains(&0) {
+        let needs_strides = !matches!(self.head, Head::PlateReader { .. });
+        if needs_strides && (strides.is_empty() || strides.contains(&0)) {
             return Err(("head.strides", format!("expected one or more whole numbers above 0, found {strides:?}")));
         }
         if let Head::Nanodet { bins: 0 | 1, .. } = self.head {
@@ -217,7 +283,45 @@ impl ModelEntry {
         if !(self.nms.iou > 0.0 && self.nms.iou <= 1.0) {
             return Err(("nms.iou", format!("expected a number above 0 and at most 1, found {}", self.nms.iou)));
         }
-        self.check_classes()
+        if size.w == 0 || size.h == 0 {
+            return Err(("input.size", format!("expected pixels, found {size}")));
+        }
+        if self.head.finds_vehicles() {
+            if self.input.colour == Colour::Grey || self.input.place == Place::Stretch {
+                return Err(("input", "a vehicle detector takes colour pictures in their own shape".into()));
+            }
+            return self.check_classes();
+        }
+        self.check_plates()
+    }
+
+    fn check_plates(&self) -> Result<(), (&'static str, String)> {
+        let grey = self.input.colour == Colour::Grey;
+        let Head::PlateReader { alphabet, slots, margin, sure_above, .. } = &self.head else {
+            let why = "a plate locator takes colour pictures, found grey";
+            return if grey { Err(("input.colour", why.into())) } else { Ok(()) };
+        };
+        if !grey || self.input.place != Place::Stretch {
+            return Err((
+                "input",
+                "a plate reader takes grey pictures pulled to its input (place = \"stretch\")".into(),
+            ));
+        }
+        let plain = |c: char| c.is_ascii_digit() || c.is_ascii_uppercase();
+        let doubles = alphabet.chars().enumerate().any(|(at, c)| alphabet[..at].contains(c));
+        if alphabet.is_empty() || !alphabet.chars().all(plain) || doubles {
+            return Err(("head.alphabet", format!("expected digits and capitals, each once, found {alphabet:?}")));
+        }
+        if !(1..=16).contains(slots) {
+            return Err(("head.slots", format!("expected 1 to 16, found {slots}")));
+        }
+        if !(0.0..=1.0).contains(margin) {
+            return Err(("head.margin", format!("expected 0 to 1, found {margin}")));
+        }
+        if !(*sure_above > 0.0 && *sure_above < 1.0) {
+            return Err(("head.sure_above", format!("expected a number between 0 and 1, found {sure_above}")));
+        }
+        Ok(())
     }
 
     fn check_classes(&self) -> Result<(), (&'static str, String)> {

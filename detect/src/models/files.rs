@@ -95,6 +95,7 @@ impl ModelEntry {
             Origin::Script(script) => format!("run `make setup`, which builds it with {script}"),
             Origin::Derived { from, script } => format!("run `stopline models fetch {from}`, then `{script} FOLDER`"),
             Origin::Url(_) => format!("run `stopline models fetch {}`", self.name),
+            Origin::Repository(path) => format!("run `make setup`, which copies {path} there"),
         }
     }
 
@@ -133,7 +134,7 @@ pub fn fetch(entry: &ModelEntry, dir: &Path, from: Option<&Path>) -> Result<Path
             download(&entry.name, url, &part.0)?;
             entry.read_checked(&part.0)?
         }
-        (None, Origin::Script(_) | Origin::Derived { .. }) => {
+        (None, Origin::Script(_) | Origin::Derived { .. } | Origin::Repository(_)) => {
             return Err(ModelError::Built { name: entry.name.clone(), remedy: entry.remedy() });
         }
     };

@@ -4,12 +4,14 @@
 //! (iteratively reweighted): far points count less, because a pixel there is more metres, and single wrong boxes
 //! count little. The error is the standard error of the slope, taken twice (about 95 %), plus the calibration's.
 
-use stopline_types::RuleKind;
+use stopline_types::{RuleKind, VehicleClass};
 
 use super::{Context, History, Match, Point, quantities};
 use crate::scene::Scene;
 use crate::scene::geometry::{length, sub};
 
+/// Share of the votes from which a class is sure enough to accuse by its own limit.
+const CLASS_SURE: f64 = 0.8;
 /// Standard deviation of a box's foot, box heights.
 const FOOT_NOISE: f64 = 0.015;
 /// Residuals above this many standard deviations count less (Huber).
@@ -92,11 +94,22 @@ fn slope(samples: &[(f64, f64, f64)]) -> Option<(f64, f64)> {
     Some((fit.0, (worse / fit.2).sqrt()))
 }
 
+/// The limit of its class. Detectors take one four-wheeled class for another; below [`CLASS_SURE`] it is judged by the
+/// highest limit among them, so that nobody is accused for having been called a lorry.
+fn limit_of(scene: &Scene, history: &History, lane: Option<usize>) -> Option<f64> {
+    let own = scene.limit_kmh(lane, history.class)?;
+    let four = [VehicleClass::Car, VehicleClass::Bus, VehicleClass::Truck];
+    if history.class_share >= CLASS_SURE || !four.contains(&history.class) {
+        return Some(own);
+    }
+    four.into_iter().filter_map(|class| scene.limit_kmh(lane, class)).reduce(f64::max)
+}
+
 pub(super) fn check(context: Context<'_>) -> Option<Match> {
     let Context { scene, history, .. } = context;
     let rule = &scene.rules.speed;
     let last = history.last()?;
-    let limit = scene.limit_kmh(last.lane, history.class)?;
+    let limit = limit_of(scene, history, last.lane)?;
     // Judged by the lower end of the interval, against the limit; the tolerance is the law's.
     let too_fast = |t_s: f64| {
         let speed = measure(scene, history, t_s)?;

@@ -405,7 +405,7 @@ fn speed_thresholds() {
     let rule = RuleKind::Speed;
     let run = |scene: &Scene, kmh: f64, seen_s: f64, jitter: f64| {
         drive_in(scene, CAR, FPS, (0.0, seen_s), GREEN, |t| {
-            let side = if (t * FPS).round() as u32 % 2 == 0 { jitter } else { -jitter };
+            let side = if ((t * FPS).round() as u32).is_multiple_of(2) { jitter } else { -jitter };
             [13.0, -8.0 + kmh / 3.6 * t + side]
         })
     };
@@ -449,7 +449,8 @@ fn an_expired_certificate_is_said() {
 
 #[test]
 fn modes_and_frame_rates_belong_to_their_rules() {
-    let fields: [(RuleKind, fn(&mut RulesConfig) -> (&mut RuleMode, &mut f64)); 13] = [
+    type Fields = fn(&mut RulesConfig) -> (&mut RuleMode, &mut f64);
+    let fields: [(RuleKind, Fields); 13] = [
         (RuleKind::RedLight, |r| (&mut r.red_light.mode, &mut r.red_light.min_fps)),
         (RuleKind::StopLine, |r| (&mut r.stop_line.mode, &mut r.stop_line.min_fps)),
         (RuleKind::WrongWay, |r| (&mut r.wrong_way.mode, &mut r.wrong_way.min_fps)),

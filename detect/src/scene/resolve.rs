@@ -9,7 +9,8 @@ use stopline_types::{PointPx, RuleMode, SignalState, VehicleClass};
 use super::config::{LimitsConfig, SceneConfig};
 use super::geometry::{self, DirectedLine, Point2, point, sub, unit};
 use super::{
-    Beyond, ForbiddenTurn, Ground, Lane, Lens, RegionConfig, Scene, SignalHead, SolidLine, StopLine, Turn, TurnOnRed, Zone,
+    Beyond, ForbiddenTurn, Ground, Lane, Lens, RegionConfig, Scene, SignalHead, SolidLine, StopLine, Turn, TurnOnRed,
+    Zone,
 };
 
 /// Longest side of a frame, pixels: more than any camera's.
@@ -78,7 +79,8 @@ fn version(config: &SceneConfig) -> String {
 
 /// The same of what is drawn on the picture.
 fn calibration(config: &SceneConfig) -> String {
-    let SceneConfig { frame_px, lanes, stop_lines, zones, signals, ground, lens, region, solid_lines, turns, rules: _ } = config;
+    let SceneConfig { frame_px, lanes, stop_lines, zones, signals, ground, lens, region, solid_lines, turns, rules: _ } =
+        config;
     let lanes: Vec<_> = lanes.iter().map(|l| (&l.polygon, l.direction)).collect();
     let stop_lines: Vec<_> = stop_lines.iter().map(|l| (&l.points, &l.beyond)).collect();
     let edges: Vec<_> = solid_lines.iter().map(|l| &l.points).collect();

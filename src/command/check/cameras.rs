@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, io::Write as _, time::Duration};
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
 use stopline_ingest::{
-    SessionError,
+    Devices, SessionError,
     probe::{Probe, probe},
 };
 use stopline_types::StreamRole;
@@ -30,17 +30,21 @@ pub(super) struct Probed {
     pub gop: Option<usize>,
     pub kbit_s: Option<f64>,
     pub clock_offset_ms: Option<f64>,
+    /// What decoding and looking at it will take.
+    pub expected_cores: Option<f64>,
     /// Why not, in words.
     pub fault: Option<String>,
 }
 
 pub(super) async fn probe_all(config: &Config, timeout: Duration) -> Vec<Probed> {
-    let mut waiting = config.cameras.iter().cloned();
+    // Turned off: not to be connected to.
+    let mut waiting = config.cameras.iter().filter(|camera| camera.enabled).cloned();
+    let devices = Devices::default();
     let mut running = tokio::task::JoinSet::new();
     let mut done = Vec::new();
-    let (total, terminal) = (config.cameras.len(), std::io::stderr().is_terminal());
+    let (total, terminal) = (waiting.clone().count(), std::io::stderr().is_terminal());
     for camera in waiting.by_ref().take(AT_ONCE) {
-        running.spawn(one(camera, timeout));
+        running.spawn(one(camera, devices.clone(), timeout));
     }
     let mut cameras_done = 0;
     while let Some(result) = running.join_next().await {
@@ -53,7 +57,7 @@ pub(super) async fn probe_all(config: &Config, timeout: Duration) -> Vec<Probed>
             drop(write!(std::io::stderr(), "\r{cameras_done} of {total} cameras probed "));
         }
         if let Some(camera) = waiting.next() {
-            running.spawn(one(camera, timeout));
+            running.spawn(one(camera, devices.clone(), timeout));
         }
     }
     if terminal {
@@ -63,9 +67,23 @@ pub(super) async fn probe_all(config: &Config, timeout: Duration) -> Vec<Probed>
     done
 }
 
-async fn one(camera: CameraConfig, timeout: Duration) -> Vec<Probed> {
+/// Decoding and scaling takes about a tenth of a core for 1920×1080 at 25 frames/s (benches/RESULTS.md).
+const DECODE_CORES_PER_PX_S: f64 = 0.1 / (1920.0 * 1080.0 * 25.0);
+
+/// Adds what each stream will cost: the analysed one is decoded whole and looked at up to `max_fps` times a second, for
+/// `inference` each; the other is only received.
+pub(super) fn estimate(probed: &mut [Probed], max_fps: f64, inference: Duration) {
+    for p in probed.iter_mut().filter(|p| p.good) {
+        let (Some(size), Some(fps)) = (p.size, p.fps) else { continue };
+        let px_s = f64::from(size.w) * f64::from(size.h) * fps;
+        let looked_at = fps.min(max_fps) * inference.as_secs_f64();
+        p.expected_cores = Some(if p.analysed { px_s * DECODE_CORES_PER_PX_S + looked_at } else { 0.0 });
+    }
+}
+
+async fn one(camera: CameraConfig, devices: Devices, timeout: Duration) -> Vec<Probed> {
     let analysed = camera.streams.analysed();
-    let answers = probe(&camera.id, &camera.streams, timeout).await;
+    let answers = probe(&camera.id, &camera.streams, &devices, timeout).await;
     let row = |(stream, answer): (StreamRole, Result<Probe, SessionError>)| {
         let id = camera.id.to_string();
         let mut probed = Probed {
@@ -79,6 +97,7 @@ async fn one(camera: CameraConfig, timeout: Duration) -> Vec<Probed> {
             gop: None,
             kbit_s: None,
             clock_offset_ms: None,
+            expected_cores: None,
             fault: None,
         };
         match answer {
@@ -101,7 +120,8 @@ async fn one(camera: CameraConfig, timeout: Duration) -> Vec<Probed> {
 pub(super) fn table(probed: &[Probed]) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY);
-    table.set_header(["camera", "stream", "state", "codec", "size", "fps", "GOP", "kbit/s", "clock ms", "why"]);
+    table
+        .set_header(["camera", "stream", "state", "codec", "size", "fps", "GOP", "kbit/s", "clock ms", "cores", "why"]);
     let figure = |value: Option<f64>| value.map(|v| format!("{v:.1}")).unwrap_or_default();
     for p in probed {
         table.add_row([
@@ -114,6 +134,7 @@ pub(super) fn table(probed: &[Probed]) -> String {
             p.gop.map(|frames| frames.to_string()).unwrap_or_default(),
             figure(p.kbit_s),
             figure(p.clock_offset_ms),
+            p.expected_cores.map(|cores| format!("{cores:.2}")).unwrap_or_default(),
             p.fault.clone().unwrap_or_default(),
         ]);
     }

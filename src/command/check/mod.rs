@@ -30,6 +30,8 @@ struct Load {
     asked_fps: f64,
     /// Frames a second that this machine's workers can look at, from a measured run.
     possible_fps: f64,
+    /// Cores that decoding and looking at them all would take.
+    expected_cores: f64,
     /// Frames a second that each camera gets when the asked rate is too much.
     each_fps: f64,
 }
@@ -39,11 +41,14 @@ pub(crate) fn run(dir: &Path, offline: bool, timeout_s: f64, json: bool) -> anyh
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (mut parts, inference) = parts::local(&config);
     parts.push(runtime.block_on(parts::store(&config)));
-    let probed = if offline {
+    let mut probed = if offline {
         Vec::new()
     } else {
         runtime.block_on(cameras::probe_all(&config, Duration::from_secs_f64(timeout_s.clamp(0.5, 120.0))))
     };
+    if let Some(inference) = inference {
+        cameras::estimate(&mut probed, config.engine.detector.max_fps, inference);
+    }
     let load = inference.map(|inference| load(&config, inference, &probed));
     let good = parts.iter().all(|part| part.good) && probed.iter().all(|camera| camera.good);
     let report = Report { good, parts, cameras: probed, load };
@@ -61,11 +66,13 @@ fn load(config: &Config, inference: Duration, probed: &[cameras::Probed]) -> Loa
         let analysed = probed.iter().find(|p| p.camera == id && p.analysed).and_then(|p| p.fps);
         analysed.unwrap_or(most).min(most)
     };
-    let asked_fps: f64 = config.cameras.iter().map(|camera| rate(camera.id.as_str())).sum();
+    let asked_fps: f64 =
+        config.cameras.iter().filter(|camera| camera.enabled).map(|camera| rate(camera.id.as_str())).sum();
     let possible_fps = config.engine.workers() as f64 / inference.as_secs_f64().max(1e-6);
     let share = if asked_fps > possible_fps { possible_fps / asked_fps } else { 1.0 };
     let each_fps = asked_fps * share / config.cameras.len().max(1) as f64;
-    Load { asked_fps, possible_fps, each_fps }
+    let expected_cores = probed.iter().filter_map(|p| p.expected_cores).sum();
+    Load { asked_fps, possible_fps, expected_cores, each_fps }
 }
 
 fn render(report: &Report, config: &Config, offline: bool) -> String {

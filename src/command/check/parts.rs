@@ -40,6 +40,7 @@ pub(super) fn local(config: &Config) -> (Vec<Part>, Option<Duration>) {
     let tried = try_detector(config);
     let inference = tried.as_ref().ok().map(|(_, each)| *each);
     parts.push(Part::of("detector", tried.map(|(says, _)| says)));
+    parts.push(Part::of("plates", try_plates(config)));
     parts.push(Part::of("disk", free_space(config)));
     (parts, inference)
 }
@@ -61,6 +62,21 @@ fn try_detector(config: &Config) -> anyhow::Result<(String, Duration)> {
     let says =
         format!("{}: {:.0} ms a frame on one core, {workers} workers", detector.version(), each.as_secs_f64() * 1e3);
     Ok((says, each))
+}
+
+/// Runs the plate models on a grey picture, a few times.
+fn try_plates(config: &Config) -> anyhow::Result<String> {
+    let Some(mut eye) = detection::plate_eye(&config.engine)? else { return Ok("not read".to_owned()) };
+    let size = SizePx { w: 160, h: 160 };
+    let picture = BgrImage { size, data: vec![127; 3 * size.w as usize * size.h as usize] };
+    let mut times = Vec::with_capacity(TRIALS);
+    for _ in 0..TRIALS {
+        let began = Instant::now();
+        eye.look(&[&picture])?;
+        times.push(began.elapsed());
+    }
+    times.sort();
+    Ok(format!("{}: {:.0} ms a look on one core", eye.version(), times[TRIALS / 2].as_secs_f64() * 1e3))
 }
 
 fn grey(size: SizePx) -> anyhow::Result<Frame> {

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 use stopline_detect::scene::preview;
-use stopline_ingest::{AnalysePlan, Camera, RingLimits, handoff::Hub, replay::FileCamera};
+use stopline_ingest::{AnalysePlan, Camera, CameraSpec, Devices, Ring, RingLimits, handoff::Hub, replay::FileCamera};
 use stopline_types::{BgrImage, Frame, SizePx};
 
 use super::super::say;
@@ -87,15 +87,15 @@ fn of_camera(camera: &CameraConfig) -> anyhow::Result<BgrImage> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let hub = Hub::new();
     let size = camera.scene.as_ref().map_or(LARGEST, |scene| scene.frame);
-    let started = Camera::start(
-        camera.id.clone(),
-        camera.name.clone(),
-        camera.streams.clone(),
-        plan(size),
-        hub.mailbox(&camera.id, 1.0),
-        RING,
-        runtime.handle(),
-    )?;
+    let spec = CameraSpec {
+        id: camera.id.clone(),
+        name: camera.name.clone(),
+        streams: Some(camera.streams.clone()),
+        plan: plan(size),
+        ring: Ring::new(RING),
+    };
+    let mailbox = hub.mailbox(&camera.id, 1.0);
+    let started = Camera::start(spec, mailbox, &Devices::default(), runtime.handle())?;
     let began = Instant::now();
     let mut picture = None;
     while picture.is_none() && began.elapsed() < PATIENCE {

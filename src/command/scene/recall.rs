@@ -2,9 +2,8 @@
 //! tracks: with the scene's region of interest or another.
 //!
 //! Asked for are objects of which half is visible and 60 % is in the picture, taller than 30 px of the truth's picture
-//! (`scenes/README.md`). A car counts as found by a car, lorry or bus box, a two-wheeler with its rider by the box of
-//! either. For truth made by hand, which gives no boxes: whether at each crossing of the line something stands where it
-//! was noted.
+//! (`scenes/README.md`); what finds them is what does for `bench detector-recall`. For truth made by hand, which gives no
+//! boxes: whether at each crossing of the line something stands where it was noted.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -16,7 +15,7 @@ use stopline_detect::inference::Detector;
 use stopline_ingest::{AnalysePlan, CropRequest, replay::FileCamera};
 use stopline_types::{BoxPx, Detection, Frame, VehicleClass};
 
-use super::super::{say, say_json};
+use super::super::{detector_recall::finds, say, say_json};
 use crate::{
     Outcome, WrongUse,
     config::{CameraConfig, Config},
@@ -26,7 +25,6 @@ use crate::{
 const LEAST_PX: f32 = 30.0;
 const LEAST_VISIBLE: f64 = 0.5;
 const LEAST_INSIDE: f64 = 0.6;
-const IOU: f32 = 0.4;
 /// How far from the noted place a foot point may be, shares of the frame's width and height.
 const BESIDE: f32 = 0.04;
 const ALONG: f32 = 0.05;
@@ -153,7 +151,7 @@ fn boxes(
             let class = *classes.get(object.id.as_str()).context("an object of no vehicle")?;
             let mut hit = false;
             for (used, d) in used.iter_mut().zip(&found) {
-                let here = covers(class, &bbox, &d.bbox) && counts_for(class, d.class);
+                let here = finds(class, &bbox, d);
                 // A box on any part of a road user is no loose one.
                 *used |= here || bbox.overlap(&d.bbox) > 0.5 * d.bbox.area();
                 hit |= here;
@@ -215,22 +213,6 @@ fn crossings(
 
 fn detect(detector: &mut Detector, frame: &Frame) -> anyhow::Result<Vec<Detection>> {
     detector.detect(&[frame])?.pop().context("the detector gave no result")
-}
-
-fn counts_for(class: VehicleClass, found: VehicleClass) -> bool {
-    use VehicleClass::{Bicycle, Bus, Car, Motorcycle, Pedestrian, Truck};
-    match class {
-        Car | Truck | Bus => matches!(found, Car | Truck | Bus),
-        Motorcycle | Bicycle => matches!(found, Motorcycle | Bicycle | Pedestrian),
-        Pedestrian => found == Pedestrian,
-    }
-}
-
-fn covers(class: VehicleClass, truth: &BoxPx, found: &BoxPx) -> bool {
-    let part = |from: f32, share: f32| BoxPx { y: truth.y + from * truth.h, h: share * truth.h, ..*truth };
-    truth.iou(found) >= IOU
-        || (matches!(class, VehicleClass::Motorcycle | VehicleClass::Bicycle)
-            && (part(0.0, 0.7).iou(found) >= IOU || part(0.4, 0.6).iou(found) >= IOU))
 }
 
 fn table(figures: &Figures, plan: &AnalysePlan) -> String {

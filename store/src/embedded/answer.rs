@@ -1,6 +1,11 @@
 //! From the engine's rows to the body of an HTTP answer.
 
-use std::{io, os::fd::AsRawFd as _};
+use std::{
+    io,
+    os::fd::AsRawFd as _,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use axum::{body::Body, http::Response};
 use bytes::{Bytes, BytesMut};
@@ -35,6 +40,8 @@ pub(super) struct Wishes {
 pub(super) struct Outlet {
     pub(super) path: String,
     pub(super) coding: Option<&'static str>,
+    /// Stands in the statement as a comment and in no other.
+    pub(super) mark: String,
 }
 
 /// A statement that succeeded.
@@ -67,23 +74,26 @@ pub(super) async fn respond<T: Send + 'static>(
     }
     let failed = |error: io::Error| Failure::new(1002, "UNKNOWN_EXCEPTION", format_args!("pipe: {error}"));
     let (reader, writer) = io::pipe().map_err(failed)?;
-    let mut rows = pipe::Receiver::from_owned_fd(reader.into()).map_err(failed)?;
+    let rows = pipe::Receiver::from_owned_fd(reader.into()).map_err(failed)?;
+    let mark = format!("stopline answer {}", ANSWERS.fetch_add(1, Ordering::Relaxed));
+    let outlet =
+        Outlet { path: format!("/proc/self/fd/{}", writer.as_raw_fd()), coding: wishes.coding, mark: mark.clone() };
     let job = tokio::task::spawn_blocking(move || {
-        let outlet = Outlet { path: format!("/proc/self/fd/{}", writer.as_raw_fd()), coding: wishes.coding };
         let done = statement.run(engine, Some(&outlet));
         // With our end of the pipe the last one closes: whoever reads sees the end.
         drop((writer, held));
         done
     });
+    let mut streamed = Streamed { begun: None, rows, job: Some(job), framed: wishes.framed, engine, mark };
     let mut begun = BytesMut::new();
     let most = if wishes.whole { usize::MAX } else { HELD_BACK };
     while begun.len() < most {
         begun.reserve(CHUNK);
-        if rows.read_buf(&mut begun).await.map_err(failed)? == 0 {
-            return whole(finished(job).await?, Some(begun.freeze()), wishes);
+        if streamed.rows.read_buf(&mut begun).await.map_err(failed)? == 0 {
+            return whole(streamed.answered().await?, Some(begun.freeze()), wishes);
         }
     }
-    let streamed = Streamed { begun: Some(begun.freeze()), rows, job: Some(job), framed: wishes.framed };
+    streamed.begun = Some(begun.freeze());
     let body = Body::from_stream(streamed.stream());
     let mut response = Response::new(body);
     headers(&mut response, &format, wishes);
@@ -118,15 +128,29 @@ fn headers(response: &mut Response<Body>, format: &str, wishes: Wishes) {
     }
 }
 
+/// Answers begun, to tell their statements apart.
+static ANSWERS: AtomicU64 = AtomicU64::new(0);
+/// How often a statement whose client has gone is told to stop: the first time may come before the engine knows it.
+const STOP_EVERY: Duration = Duration::from_millis(200);
+
 /// An answer on its way.
 struct Streamed {
     begun: Option<Bytes>,
     rows: pipe::Receiver,
     job: Option<Job>,
     framed: bool,
+    engine: &'static Engine,
+    mark: String,
 }
 
 impl Streamed {
+    async fn answered(&mut self) -> Result<Answered, Failure> {
+        let job = self.job.as_mut().ok_or_else(|| Failure::new(1002, "UNKNOWN_EXCEPTION", "asked twice"))?;
+        let done = job.await;
+        self.job = None;
+        done.map_err(|error| Failure::new(1002, "UNKNOWN_EXCEPTION", format_args!("{error}")))?
+    }
+
     fn stream(self) -> impl futures::Stream<Item = io::Result<Bytes>> {
         futures::stream::try_unfold(self, |mut this| async move {
             let chunk = match this.begun.take() {
@@ -146,13 +170,34 @@ impl Streamed {
 
     /// What was sent is the whole answer, or the connection breaks off.
     async fn end(&mut self) -> io::Result<()> {
-        let Some(job) = self.job.take() else { return Ok(()) };
-        match finished(job).await {
+        match self.answered().await {
             Ok(_) => Ok(()),
             Err(failure) => {
                 tracing::warn!(?failure, "a statement failed in the middle of its answer");
                 Err(io::Error::other("the statement failed"))
             }
         }
+    }
+}
+
+impl Drop for Streamed {
+    /// The client has gone in the middle. The engine would go on to the end of the statement, without a reader and in one
+    /// of the few places there are.
+    fn drop(&mut self) {
+        let (Some(job), engine) = (self.job.take(), self.engine) else { return };
+        let sql = format!("KILL QUERY WHERE position(query, '/* {} */') > 0 ASYNC", self.mark);
+        tokio::spawn(async move {
+            while !job.is_finished() {
+                let sql = sql.clone();
+                let killed = tokio::task::spawn_blocking(move || {
+                    let mut session = engine.session().map_err(|error| error.to_string())?;
+                    session.run(sql.as_bytes(), "Null", &[]).map(drop)
+                });
+                if let Ok(Err(reason)) = killed.await {
+                    tracing::warn!(reason, "a statement without a reader could not be stopped");
+                }
+                tokio::time::sleep(STOP_EVERY).await;
+            }
+        });
     }
 }

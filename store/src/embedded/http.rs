@@ -281,7 +281,7 @@ impl Statement {
         }
         let format = output_format(text).unwrap_or_else(|| self.format.clone());
         if let Some(outlet) = outlet
-            && let Some(sql) = into_file(text, &outlet.path, outlet.coding, &self.format)
+            && let Some(sql) = into_file(text, outlet, &self.format)
         {
             return Ok(Answered { output: run(&sql, &self.params)?, format, piped: true });
         }
@@ -347,7 +347,7 @@ async fn run(server: &Server, statement: Statement) -> Result<Response<Body>, Fa
         .acquire_owned()
         .await
         .map_err(|_| Failure::new(236, "ABORTED", "the embedded ClickHouse is shutting down"))?;
-    // Held to the end of the work even if the client has gone: the engine cannot be interrupted.
+    // Held to the end of the work even if the client has gone.
     answer::respond(server.engine, statement, (turn, place)).await
 }
 

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use super::answer::Outlet;
+
 /// Words of a statement outside strings, comments and parentheses, with where they stand.
 struct Words<'a> {
     text: &'a [u8],
@@ -149,16 +151,16 @@ pub(super) fn output_format(text: &[u8]) -> Option<String> {
     found
 }
 
-/// `text` with its rows going into the file `path`, packed as `compression` says; `None` for statements that give no rows
+/// `text` with its rows going into `outlet`; `None` for statements that give no rows
 /// or bring a file of their own.
-pub(super) fn into_file(text: &[u8], path: &str, compression: Option<&str>, default_format: &str) -> Option<Vec<u8>> {
+pub(super) fn into_file(text: &[u8], outlet: &Outlet, default_format: &str) -> Option<Vec<u8>> {
     let asks = [&b"select"[..], b"with", b"show", b"describe", b"desc", b"explain", b"exists"];
     let (mut format_at, mut first) = (None, true);
-    let mut words = Words { text, at: 0 };
+    let words = Words { text, at: 0 };
     // A question may begin with a parenthesis, which is skipped like any other.
     let bracketed = text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'(');
     let mut end = 0;
-    while let Some((at, word)) = words.next() {
+    for (at, word) in words {
         if std::mem::take(&mut first) && !bracketed && !asks.iter().any(|ask| word.eq_ignore_ascii_case(ask)) {
             return None;
         }
@@ -173,8 +175,9 @@ pub(super) fn into_file(text: &[u8], path: &str, compression: Option<&str>, defa
     if first && !bracketed {
         return None;
     }
-    let packed = compression.map(|name| format!(" COMPRESSION '{name}'")).unwrap_or_default();
-    let into = format!("\nINTO OUTFILE '{path}' TRUNCATE{packed} ");
+    let Outlet { path, coding, mark } = outlet;
+    let packed = coding.map(|name| format!(" COMPRESSION '{name}'")).unwrap_or_default();
+    let into = format!("\nINTO OUTFILE '{path}' TRUNCATE{packed} /* {mark} */ ");
     let mut sql = Vec::with_capacity(text.len() + into.len() + 32);
     match format_at {
         Some(at) => {
@@ -249,10 +252,11 @@ mod tests {
     #[test]
     fn rows_go_into_a_file() {
         let into = |sql: &str| {
-            let sql = into_file(sql.as_bytes(), "/f", Some("zstd"), "TSV")?;
+            let outlet = Outlet { path: "/f".into(), coding: Some("zstd"), mark: "m".into() };
+            let sql = into_file(sql.as_bytes(), &outlet, "TSV")?;
             Some(String::from_utf8(sql).unwrap().replace('\n', " ").replace("  ", " "))
         };
-        let file = "INTO OUTFILE '/f' TRUNCATE COMPRESSION 'zstd'";
+        let file = "INTO OUTFILE '/f' TRUNCATE COMPRESSION 'zstd' /* m */";
         for (sql, expected) in [
             ("SELECT 1", "SELECT 1 {} FORMAT TSV"),
             ("SELECT f(1);", "SELECT f(1) {} FORMAT TSV"),
@@ -272,7 +276,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_makes_it_panic(text in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
-            let _any = (InsertData::find(&text), output_format(&text), into_file(&text, "/f", None, "TSV"));
+            let outlet = Outlet { path: "/f".into(), coding: None, mark: "m".into() };
+            let _any = (InsertData::find(&text), output_format(&text), into_file(&text, &outlet, "TSV"));
         }
     }
 }

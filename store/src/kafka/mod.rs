@@ -101,6 +101,24 @@ impl KafkaFault {
     }
 }
 
+impl KafkaFault {
+    /// A broker was reached and said no: asking again soon is of no use.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        use RDKafkaErrorCode as Code;
+        let Self::Kafka { source: KafkaError::AdminOp(code), .. } = self else { return false };
+        !matches!(
+            code,
+            Code::RequestTimedOut
+                | Code::OperationTimedOut
+                | Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::BrokerNotAvailable
+                | Code::NotController
+        )
+    }
+}
+
 impl KafkaConfig {
     /// Events of one machine's cameras and sinks, with usual names.
     #[must_use]

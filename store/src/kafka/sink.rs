@@ -93,9 +93,10 @@ impl Sink {
         held(&self.stats).clone()
     }
 
-    /// Stops after the range in flight. Blocks.
-    pub fn stop(mut self) {
+    /// Stops after the range in flight and gives the last figures. Blocks.
+    pub fn stop(mut self) -> ShipStats {
         self.end();
+        self.stats()
     }
 
     fn end(&mut self) {

@@ -16,6 +16,7 @@ struct Migration {
 /// In order. Add at the end; never change one that was released.
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "events", sql: include_str!("sql/0001_events.sql") },
+    Migration { version: 2, name: "plates", sql: include_str!("sql/0002_plates.sql") },
     Migration { version: 3, name: "aside", sql: include_str!("sql/0003_aside.sql") },
 ];
 

@@ -2,7 +2,7 @@
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
-use stopline_types::{Event, Quantities, RuleMode, Violation};
+use stopline_types::{Event, PlateColour, PlateKind, PlateRead, Quantities, RuleMode, Violation};
 
 use crate::spool::Spooled;
 
@@ -16,6 +16,10 @@ pub(super) struct PassageRow {
     class: String,
     plate: String,
     plate_confidence: f64,
+    plate_sure: bool,
+    plate_kind: String,
+    plate_colour: String,
+    plate_mismatch: bool,
     speed_kmh: Option<f64>,
     lane: String,
     confidence: f64,
@@ -36,6 +40,10 @@ pub(super) struct ViolationRow {
     class: String,
     plate: String,
     plate_confidence: f64,
+    plate_sure: bool,
+    plate_kind: String,
+    plate_colour: String,
+    plate_mismatch: bool,
     speed_kmh: Option<f64>,
     lane: String,
     confidence: f64,
@@ -93,6 +101,11 @@ impl<'a> From<&'a Spooled> for Stored<'a> {
     }
 }
 
+/// A vehicle whose plate was not read has an empty one.
+fn plate_of(plate: Option<&PlateRead>) -> PlateRead {
+    plate.cloned().unwrap_or_else(|| PlateRead::new("", 0.0))
+}
+
 fn pairs(quantities: &Quantities) -> Vec<(String, f64)> {
     quantities.iter().map(|(name, value)| (name.clone(), *value)).collect()
 }
@@ -109,6 +122,7 @@ impl PassageRow {
     pub(super) fn of(spooled: &Spooled) -> Option<Self> {
         let Event::Passage(event) = &spooled.event else { return None };
         let Stored { body, version } = spooled.into();
+        let plate = plate_of(event.plate.as_ref());
         Some(Self {
             id: event.id.bytes(),
             camera: event.camera.to_string(),
@@ -116,8 +130,12 @@ impl PassageRow {
             error_ms: event.error_ms,
             track: event.track,
             class: event.class.to_string(),
-            plate: event.plate.as_ref().map(|read| read.text.clone()).unwrap_or_default(),
-            plate_confidence: event.plate.as_ref().map_or(0.0, |read| read.confidence),
+            plate: plate.text,
+            plate_confidence: plate.confidence,
+            plate_sure: plate.sure,
+            plate_kind: plate.kind.map_or("", PlateKind::as_str).to_owned(),
+            plate_colour: plate.colour.map_or("", PlateColour::as_str).to_owned(),
+            plate_mismatch: plate.class_mismatch,
             speed_kmh: event.speed_kmh,
             lane: event.lane.clone().unwrap_or_default(),
             confidence: event.confidence,
@@ -136,6 +154,7 @@ impl ViolationRow {
         let event: &Violation = event;
         let Stored { body, version } = spooled.into();
         let evidence = event.evidence.as_ref();
+        let plate = plate_of(event.plate.as_ref());
         Some(Self {
             id: event.id.bytes(),
             camera: event.camera.to_string(),
@@ -143,8 +162,12 @@ impl ViolationRow {
             error_ms: event.error_ms,
             track: event.track,
             class: event.class.to_string(),
-            plate: event.plate.as_ref().map(|read| read.text.clone()).unwrap_or_default(),
-            plate_confidence: event.plate.as_ref().map_or(0.0, |read| read.confidence),
+            plate: plate.text,
+            plate_confidence: plate.confidence,
+            plate_sure: plate.sure,
+            plate_kind: plate.kind.map_or("", PlateKind::as_str).to_owned(),
+            plate_colour: plate.colour.map_or("", PlateColour::as_str).to_owned(),
+            plate_mismatch: plate.class_mismatch,
             speed_kmh: event.speed_kmh,
             lane: event.lane.clone().unwrap_or_default(),
             confidence: event.confidence,

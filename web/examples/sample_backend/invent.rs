@@ -4,9 +4,9 @@ use std::{error::Error, fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 use stopline_types::{
-    BoxPx, CameraCounters, CameraId, CameraState, CameraStatus, CaptureTime, EventId, LegalRef, Passage, PlateRead,
-    Quantities, Review, RuleKind, SignalState, TimeSource, UtcUs, VehicleClass, Verdict, Versions, Violation,
-    event::Moment,
+    BoxPx, CameraCounters, CameraId, CameraState, CameraStatus, CaptureTime, EventId, LegalRef, Passage,
+    PlateAlternative, PlateRead, Quantities, Review, RuleKind, SignalState, TimeSource, UtcUs, VehicleClass, Verdict,
+    Versions, Violation, event::Moment,
 };
 use stopline_web::CameraImage;
 
@@ -152,6 +152,8 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
             since: now.plus_s(-HOUR_S * 5.3 / (n + 1) as f64),
             last_frame: Some(if up { now } else { now.plus_s(-2900.0) }),
             analysed_fps: if up { [8.0, 8.1, 7.9, 5.8, 8.0, 0.0][n] } else { 0.0 },
+            clock_offset_ms: None,
+            clock_drift_ppm: None,
             clock_error_ms: (n != 2).then(|| [12.0, 35.0, 0.0, 21.0, 18.0, 40.0][n]),
             counters: CameraCounters { reconnects: n as u64 % 3, bytes_received: 48_000_000_000, ..Default::default() },
         });
@@ -194,10 +196,10 @@ impl Invented {
             _ => VehicleClass::Bicycle,
         };
         let speed_kmh = self.roll(3).gt(&0).then(|| 18.0 + self.roll(380) as f64 / 10.0);
-        let plate = (self.plates && self.roll(4) > 0).then(|| PlateRead {
-            text: format!("29{}1{:05}", ["B", "X", "G", "K"][self.roll(4)], 10_000 + self.roll(89_999)),
-            confidence: 0.8 + self.roll(19) as f64 / 100.0,
-            alternatives: Vec::new(),
+        let plate = (self.plates && self.roll(4) > 0).then(|| {
+            let text = format!("29{}1{:05}", ["B", "X", "G", "K"][self.roll(4)], 10_000 + self.roll(89_999));
+            let confidence = 0.8 + self.roll(19) as f64 / 100.0;
+            PlateRead { sure: confidence > 0.9, ..PlateRead::new(text, confidence) }
         });
         let passage = json!({
             "id": EventId::derive(&camera, at, self.track, None),
@@ -286,9 +288,12 @@ impl Invented {
             "frame_px": FRAME_PX,
             "confidence": 0.87,
             "plate": self.plates.then(|| PlateRead {
-                text: "29G133871".to_owned(),
-                confidence: 0.94,
-                alternatives: vec!["29G138871".to_owned(), "29C133871".to_owned()],
+                display: "29-G1 338.71".to_owned(),
+                sure: true,
+                alternatives: [("29G138871", 0.03), ("29C133871", 0.01)]
+                    .map(|(text, confidence)| PlateAlternative { text: text.to_owned(), confidence })
+                    .into(),
+                ..PlateRead::new("29G133871", 0.94)
             }),
             "speed_kmh": (rule == RuleKind::Speed).then_some(78.0),
             "rule": rule,

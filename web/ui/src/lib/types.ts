@@ -48,7 +48,7 @@ export type Status = (typeof STATUSES)[number];
 
 export type Signal = 'red' | 'yellow' | 'green' | 'dark' | 'unknown';
 export type Verdict = 'confirmed' | 'rejected' | 'reopened';
-export type CameraState = 'connecting' | 'online' | 'degraded' | 'stalled' | 'offline';
+export type CameraState = 'connecting' | 'online' | 'degraded' | 'stalled' | 'offline' | 'suspended';
 export type TimeSource = 'sender_report' | 'receive' | 'file' | 'file_nominal';
 export type Obstacle = 'no_evidence' | 'shadow_rule' | 'nominal_time' | 'time_error';
 export type Right = 'look' | 'decide' | 'reopen_any' | 'read_audit';
@@ -62,10 +62,27 @@ export interface Me {
   rights: Right[];
 }
 
+export type PlateDoubt = 'low_confidence' | 'no_kind' | 'close_alternative' | 'reads_disagree' | 'colour';
+
+export interface PlateAlternative {
+  text: string;
+  confidence: number;
+}
+
+/** Fields that rows of the first version lack come as their empty values. */
 export interface PlateRead {
   text: string;
   confidence: number;
-  alternatives: string[];
+  sure: boolean;
+  doubts: PlateDoubt[];
+  display: string;
+  colour: 'white' | 'yellow' | 'blue' | 'red' | null;
+  province: { code: string; issued: boolean; name: string | null } | null;
+  raw: string;
+  edits: { position: number; from: string; to: string }[];
+  alternatives: PlateAlternative[];
+  class_mismatch: boolean;
+  reads: number;
 }
 
 export interface Moment {

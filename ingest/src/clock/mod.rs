@@ -11,8 +11,12 @@
 //! - **Camera base** `C` = camera clock − media time of the newest trusted sender report.
 //! - **Clock offset** = `C − R`: camera's clock minus ours. A camera set by NTP shows minus the delay, some tens of
 //!   milliseconds below zero.
+//! - **Device's offset** `D` = the newest clock offset of any stream of the camera ([`DeviceClock`]), of this session or
+//!   an earlier one.
 //!
-//! Capture time is `m + C` with a trusted report (source `sender_report`), else `m + R` (source `receive`).
+//! Capture time is `m + C` with a trusted report, else `m + R + D` if the device's offset is known (both source
+//! `sender_report`: one device has one clock, so `main` and `sub` show the same moment under the same time), else
+//! `m + R` (source `receive`).
 //!
 //! A report is not trusted when it says no time (0, or before 2000: a camera that lost its clock starts in 1970), or
 //! when it disagrees with ours by more than [`MAX_OFFSET_S`] (a camera that sends its local time).
@@ -20,6 +24,8 @@
 //! Error (half width, milliseconds), relative to this machine's clock, whose own error NTP has to keep small:
 //! - `sender_report`: `|C − R|` + the spread of `C` over the window + [`STAMP_ERROR_MS`]. One of the two clocks may be
 //!   wrong and we do not know which, so their whole disagreement (in which the real delay is contained) counts.
+//! - `sender_report` by the device's offset: `|D|` + [`STAMP_ERROR_MS`] + [`OTHER_STREAM_MS`] for the two streams' least
+//!   delays, which may differ.
 //! - `receive`: [`DELAY_ALLOWANCE_MS`] for encoder and network, which receive times cannot show, + the spread of `r − m` that is
 //!   not yet explained (what the base has still to move, see below).
 //!
@@ -27,9 +33,12 @@
 //! session never run backwards; what is left to move is added to the error. Beyond [`JUMP_S`] it jumps: then the camera's
 //! clock was set, and pretending otherwise would be worse.
 
-use std::collections::VecDeque;
+mod device;
 
-use stopline_types::{CaptureTime, TimeSource, UtcUs};
+use std::{collections::VecDeque, sync::Arc};
+
+pub use device::{DRIFT_LIMIT_PPM, DeviceClock, OFFSET_LIMIT_S, STEP_S};
+use stopline_types::{CaptureTime, StreamRole, TimeSource, UtcUs};
 
 /// How far back minima and spreads look, seconds.
 pub const WINDOW_S: f64 = 60.0;
@@ -41,6 +50,9 @@ pub const STAMP_ERROR_MS: f64 = 40.0;
 /// Allowance for a camera's encoder and the network when only receive times are known, milliseconds. An assumption,
 /// not a measurement.
 pub const DELAY_ALLOWANCE_MS: f64 = 500.0;
+/// Allowance for the difference of the least delays of two streams of one camera, milliseconds. An assumption: what
+/// a large picture needs longer to be encoded and sent.
+pub const OTHER_STREAM_MS: f64 = 100.0;
 /// Media time that runs away from receive time by more than this between two packets was restarted, seconds.
 pub const PARTING_S: f64 = 5.0;
 /// A base further off than this is jumped to at once, seconds.
@@ -52,8 +64,10 @@ const YEAR_2000_S: f64 = 946_684_800.0;
 const NTP_TO_UNIX_S: f64 = 2_208_988_800.0;
 
 /// The clock of one RTSP session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Clock {
+    role: StreamRole,
+    device: Arc<DeviceClock>,
     received: Extremes,
     reports: VecDeque<(f64, f64)>,
     distrusted: Option<String>,
@@ -64,6 +78,20 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// For a session of that stream of the camera with that clock.
+    #[must_use]
+    pub fn new(role: StreamRole, device: Arc<DeviceClock>) -> Self {
+        Self {
+            role,
+            device,
+            received: Extremes::default(),
+            reports: VecDeque::new(),
+            distrusted: None,
+            base: None,
+            last: None,
+        }
+    }
+
     /// Whether a packet's media time does not follow from the one before it: it went back, or ran ahead of the time it
     /// came at. Coming late is no sign of it: a network may hold packets back for long.
     #[must_use]
@@ -78,13 +106,19 @@ impl Clock {
     pub fn packet(&mut self, media_s: f64, received: UtcUs) -> CaptureTime {
         self.last = Some((media_s, seconds(received)));
         self.received.push(media_s, seconds(received) - media_s);
-        let (target, source, error_ms) = match (self.camera_base(), self.received.min()) {
-            (Some(camera), Some(receive)) => {
+        // A stream whose own reports are not believed must not be told its camera's time by another.
+        let others_s = if self.distrusted.is_none() { self.device.offset_s() } else { None };
+        let (target, source, error_ms) = match (self.camera_base(), others_s, self.received.min()) {
+            (Some(camera), _, Some(receive)) => {
                 let spread = self.reports.iter().map(|(_, base)| (base - camera).abs()).fold(0.0, f64::max);
                 let error_ms = ((camera - receive).abs() + spread) * 1e3 + STAMP_ERROR_MS;
                 (camera, TimeSource::SenderReport, error_ms)
             }
-            (_, receive) => (receive.unwrap_or(seconds(received) - media_s), TimeSource::Receive, DELAY_ALLOWANCE_MS),
+            (None, Some(offset_s), Some(receive)) => {
+                let error_ms = offset_s.abs() * 1e3 + STAMP_ERROR_MS + OTHER_STREAM_MS;
+                (receive + offset_s, TimeSource::SenderReport, error_ms)
+            }
+            (.., receive) => (receive.unwrap_or(seconds(received) - media_s), TimeSource::Receive, DELAY_ALLOWANCE_MS),
         };
         let base = match self.base {
             Some((base, at)) if (target - base).abs() <= JUMP_S => {
@@ -111,6 +145,8 @@ impl Clock {
             self.distrust(format!("is {:.1} h {side} ours", offset_s.abs() / 3600.0));
         } else {
             self.distrusted = None;
+            let step_s = self.camera_base().map(|before| base - before);
+            self.device.report(self.role, seconds(received), offset_s, step_s);
             self.reports.push_back((media_s, base));
             while self.reports.front().is_some_and(|(at, _)| media_s - at > WINDOW_S) {
                 self.reports.pop_front();
@@ -133,6 +169,7 @@ impl Clock {
     fn distrust(&mut self, why: String) {
         self.distrusted = Some(why);
         self.reports.clear();
+        self.device.forget(self.role);
     }
 
     fn camera_base(&self) -> Option<f64> {
@@ -167,113 +204,4 @@ impl Extremes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const START_S: f64 = 1_800_000_000.0;
-
-    fn utc(seconds: f64) -> UtcUs {
-        UtcUs((seconds * 1e6).round() as i64)
-    }
-
-    fn ntp(seconds: f64) -> u64 {
-        ((seconds + NTP_TO_UNIX_S) * 4_294_967_296.0) as u64
-    }
-
-    /// Feeds `n` packets at 25/s with the given delay and returns the last time.
-    fn feed(clock: &mut Clock, from: usize, n: usize, delay_s: impl Fn(usize) -> f64) -> CaptureTime {
-        let at = |i: usize| i as f64 / 25.0;
-        (from..from + n).map(|i| clock.packet(at(i), utc(START_S + at(i) + delay_s(i)))).last().unwrap()
-    }
-
-    #[test]
-    fn receive_times_lose_their_jitter() {
-        let mut clock = Clock::default();
-        let last = feed(&mut clock, 0, 250, |i| 0.020 + (i % 7) as f64 * 0.015);
-        assert_eq!(last.source, TimeSource::Receive);
-        assert!((last.utc.since_s(utc(START_S + 249.0 / 25.0)) - 0.020).abs() < 1e-3, "{last:?}");
-        assert!((DELAY_ALLOWANCE_MS..DELAY_ALLOWANCE_MS + 5.0).contains(&last.error_ms.unwrap()));
-    }
-
-    #[test]
-    fn sender_reports_give_the_cameras_clock_and_its_offset() {
-        let mut clock = Clock::default();
-        feed(&mut clock, 0, 50, |_| 0.080);
-        clock.sender_report(ntp(START_S + 2.0), 2.0, utc(START_S + 2.0 + 0.080));
-        let last = feed(&mut clock, 50, 25, |_| 0.080);
-        assert_eq!(last.source, TimeSource::SenderReport);
-        assert!(last.utc.since_s(utc(START_S + 74.0 / 25.0)).abs() < 1e-3, "{last:?}");
-        assert!((clock.offset_ms().unwrap() + 80.0).abs() < 1.0);
-        assert!((last.error_ms.unwrap() - 120.0).abs() < 1.0, "{last:?}");
-    }
-
-    #[test]
-    fn a_clock_three_seconds_off_is_said_to_be() {
-        let mut clock = Clock::default();
-        feed(&mut clock, 0, 5, |_| 0.1);
-        clock.sender_report(ntp(START_S - 3.0), 0.0, utc(START_S));
-        let last = feed(&mut clock, 5, 1, |_| 0.1);
-        assert!((last.error_ms.unwrap() - 3140.0).abs() < 2.0, "{last:?}");
-    }
-
-    #[test]
-    fn absurd_clocks_are_not_trusted() {
-        for (camera_s, why) in [(86_400.0, "has no time set"), (START_S - 7200.0, "is 2.0 h behind ours")] {
-            let mut clock = Clock::default();
-            feed(&mut clock, 0, 5, |_| 0.1);
-            clock.sender_report(ntp(camera_s), 0.0, utc(START_S));
-            let last = feed(&mut clock, 5, 1, |_| 0.1);
-            assert_eq!((last.source, clock.distrusted()), (TimeSource::Receive, Some(why)));
-            assert!(last.utc.since_s(utc(START_S)).abs() < 1.0);
-            clock.sender_report(ntp(START_S + 1.0), 1.0, utc(START_S + 1.1));
-            assert_eq!(clock.distrusted(), None, "trusted again once set");
-        }
-    }
-
-    #[test]
-    fn time_never_runs_backwards_when_the_base_improves() {
-        let mut clock = Clock::default();
-        let mut before = feed(&mut clock, 0, 1, |_| 0.9);
-        for i in 1..200 {
-            if i == 60 {
-                clock.sender_report(ntp(START_S + 2.4), 2.4, utc(START_S + 2.5));
-            }
-            let now = feed(&mut clock, i, 1, |i| if i < 20 { 0.9 } else { 0.1 });
-            assert!(now.utc > before.utc, "{before:?} then {now:?}");
-            assert!(now.utc.since_s(utc(START_S + i as f64 / 25.0)).abs() * 1e3 <= now.error_ms.unwrap() + 401.0);
-            before = now;
-        }
-        assert!((before.error_ms.unwrap() - 140.0).abs() < 2.0, "{before:?}");
-    }
-
-    #[test]
-    fn drift_of_the_cameras_crystal_is_followed() {
-        let mut clock = Clock::default();
-        let last = feed(&mut clock, 0, 25 * 300, |i| 0.05 + i as f64 / 25.0 * 100e-6);
-        let truth = START_S + (25.0 * 300.0 - 1.0) / 25.0;
-        assert!(last.utc.since_s(utc(truth)) > 0.05 + 0.02, "300 s at 100 ppm are 30 ms, less one window: {last:?}");
-    }
-
-    #[test]
-    fn a_restarted_encoder_is_noticed_in_both_directions() {
-        let mut clock = Clock::default();
-        assert!(!clock.has_parted(7.0, utc(START_S)));
-        feed(&mut clock, 0, 2500, |_| 0.1);
-        let next = utc(START_S + 100.1);
-        assert!(!clock.has_parted(100.0, next));
-        assert!(!clock.has_parted(99.9, next), "frames may be reordered");
-        assert!(clock.has_parted(0.0, next) && clock.has_parted(5000.0, next));
-        assert!(!clock.has_parted(160.0, utc(START_S + 160.1)), "a pause is no restart");
-        assert!(!clock.has_parted(100.1, utc(START_S + 109.0)), "late is no restart");
-    }
-
-    #[test]
-    fn minimum_forgets() {
-        let mut window = Extremes::default();
-        window.push(0.0, 1.0);
-        window.push(30.0, 3.0);
-        assert_eq!(window.min(), Some(1.0));
-        window.push(70.0, 2.0);
-        assert_eq!(window.min(), Some(2.0));
-    }
-}
+mod tests;

@@ -1,0 +1,257 @@
+//! Decoding only where something moves: on a quiet road key frames alone are decoded.
+//!
+//! Judged by the sizes of the encoded frames, which cost nothing to look at. Between key frames an encoder sends what
+//! changed; on a still picture that is noise, and a road user that comes into it makes the very next frame larger.
+//!
+//! - **Level**: the median size of the frames between two key frames.
+//! - **Floor**: the level that one in twenty of the last [`KEPT`] groups is at or below: what stillness costs on this camera, in this
+//!   light.
+//! - **Quiet**: [`GateConfig::quiet_s`] in which no frame was larger than [`GateConfig::wake_ratio`] floors and no group's level above
+//!   [`GateConfig::sleep_ratio`] floors, and whose frames are at most [`GateConfig::most_of_key`] of a key frame. The last keeps a
+//!   road that is never still, where the floor is traffic, from being taken for a quiet one.
+//! - **Waking**: one frame above [`GateConfig::wake_ratio`] floors. The group it belongs to was kept, so decoding goes on as if it had
+//!   never stopped: nothing of what woke the gate is missed.
+//!
+//! A camera that fills up to a constant bit rate has no small frames and is never quiet: nothing is saved there, and nothing lost.
+
+use std::collections::VecDeque;
+
+use stopline_types::Frame;
+
+use crate::{
+    frames::{FrameMaker, Outcome},
+    packet::Packet,
+};
+
+/// Groups whose levels are remembered: about ten minutes of two-second groups.
+const KEPT: usize = 300;
+/// Groups before anything is judged.
+const LEARN: usize = 4;
+/// Packets of a group kept while asleep. A longer group is not kept: waking then waits for the next key frame, counted
+/// as undecodable.
+const MOST_KEPT: usize = 500;
+
+/// When a road is quiet and when not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GateConfig {
+    /// Seconds of quiet before decoding is reduced.
+    pub quiet_s: f64,
+    /// A frame larger than this many floors ends the quiet.
+    pub wake_ratio: f64,
+    /// A group whose level is above this many floors is not quiet.
+    pub sleep_ratio: f64,
+    /// Frames larger than this share of the last key frame are never quiet.
+    pub most_of_key: f64,
+}
+
+impl Default for GateConfig {
+    fn default() -> Self {
+        Self { quiet_s: 8.0, wake_ratio: 1.8, sleep_ratio: 1.3, most_of_key: 0.06 }
+    }
+}
+
+/// What to do with a packet.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum Verdict {
+    Decode,
+    /// Decode what was kept, then this one.
+    Wake,
+    Keep,
+}
+
+/// Judges the sizes of one stream's frames.
+#[derive(Debug)]
+struct Gate {
+    config: GateConfig,
+    key_bytes: usize,
+    group: Vec<usize>,
+    levels: VecDeque<usize>,
+    floor: Option<f64>,
+    /// Media time since which all is quiet.
+    quiet_since: Option<f64>,
+    asleep: bool,
+}
+
+impl Gate {
+    fn new(config: GateConfig) -> Self {
+        Self {
+            config,
+            key_bytes: 0,
+            group: Vec::new(),
+            levels: VecDeque::new(),
+            floor: None,
+            quiet_since: None,
+            asleep: false,
+        }
+    }
+
+    fn judge(&mut self, key: bool, bytes: usize, media_s: f64) -> Verdict {
+        if key {
+            let calm = self.end_of_group();
+            self.key_bytes = bytes;
+            self.quiet_since = if calm { self.quiet_since.or(Some(media_s)) } else { None };
+            // A long enough quiet ends at a key frame only: what follows it need not be decoded.
+            let quiet_s = self.quiet_since.map_or(0.0, |since| media_s - since);
+            if quiet_s < 0.0 {
+                // Media time began anew.
+                self.quiet_since = None;
+            }
+            self.asleep = calm && (self.asleep || quiet_s >= self.config.quiet_s);
+            return Verdict::Decode;
+        }
+        self.group.push(bytes);
+        let calm = self.floor.is_some_and(|floor| {
+            let small = (bytes as f64) <= floor * self.config.wake_ratio;
+            small && bytes as f64 <= self.key_bytes as f64 * self.config.most_of_key
+        });
+        if !calm {
+            self.quiet_since = None;
+        }
+        match (self.asleep, calm) {
+            (true, true) => Verdict::Keep,
+            (true, false) => {
+                self.asleep = false;
+                Verdict::Wake
+            }
+            (false, _) => Verdict::Decode,
+        }
+    }
+
+    /// Learns from the group that ended; whether it was calm.
+    fn end_of_group(&mut self) -> bool {
+        if self.group.is_empty() {
+            return self.asleep;
+        }
+        let middle = self.group.len() / 2;
+        let level = *self.group.select_nth_unstable(middle).1;
+        self.group.clear();
+        self.levels.push_back(level);
+        if self.levels.len() > KEPT {
+            self.levels.pop_front();
+        }
+        if self.levels.len() < LEARN {
+            return false;
+        }
+        let mut sorted: Vec<usize> = self.levels.iter().copied().collect();
+        let at = sorted.len() / 20;
+        let floor = (*sorted.select_nth_unstable(at).1).max(1) as f64;
+        self.floor = Some(floor);
+        level as f64 <= floor * self.config.sleep_ratio
+    }
+}
+
+/// A [`FrameMaker`] behind a gate, or without one.
+pub(crate) struct GatedMaker {
+    maker: FrameMaker,
+    gate: Option<Gate>,
+    /// Packets since the last key frame that were not decoded.
+    kept: Vec<Packet>,
+    /// The kept group is no longer whole.
+    broken: bool,
+}
+
+impl GatedMaker {
+    pub(crate) fn new(maker: FrameMaker) -> Self {
+        Self { maker, gate: None, kept: Vec::new(), broken: false }
+    }
+
+    pub(crate) fn gated(self, config: GateConfig) -> Self {
+        Self { gate: Some(Gate::new(config)), ..self }
+    }
+
+    /// Takes the next packet and gives every frame that is ready to `emit`.
+    pub(crate) fn packet(&mut self, packet: &Packet, emit: &mut dyn FnMut(Frame)) -> Outcome {
+        let Some(gate) = &mut self.gate else { return self.maker.packet(packet, emit) };
+        let verdict = gate.judge(packet.key, packet.data.len(), packet.media_s());
+        let mut outcome = Outcome::default();
+        match verdict {
+            Verdict::Keep => {
+                outcome.gated = 1;
+                self.broken |= packet.after_loss || self.kept.len() >= MOST_KEPT;
+                if self.broken {
+                    self.kept.clear();
+                } else {
+                    self.kept.push(packet.clone());
+                }
+                return outcome;
+            }
+            Verdict::Wake => {
+                outcome.wakes = 1;
+                for kept in std::mem::take(&mut self.kept) {
+                    outcome.add(self.maker.packet(&kept, emit));
+                }
+            }
+            Verdict::Decode => self.kept.clear(),
+        }
+        if packet.key {
+            self.broken = false;
+        }
+        if self.broken {
+            // What it depends on was not kept.
+            let orphan = Packet { after_loss: true, ..packet.clone() };
+            outcome.add(self.maker.packet(&orphan, emit));
+        } else {
+            outcome.add(self.maker.packet(packet, emit));
+        }
+        outcome
+    }
+
+    /// Takes the frames that the decoder still holds back at the end of a stream.
+    pub(crate) fn finish(&mut self, emit: &mut dyn FnMut(Frame)) -> Outcome {
+        self.kept.clear();
+        self.maker.finish(emit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds groups of 25 frames a second with key frames of 50 kB and says how many of the others were decoded.
+    struct Road {
+        gate: Gate,
+        at: usize,
+    }
+
+    impl Road {
+        fn new() -> Self {
+            Self { gate: Gate::new(GateConfig::default()), at: 0 }
+        }
+
+        fn frames(&mut self, n: usize, bytes: impl Fn(usize) -> usize) -> Vec<Verdict> {
+            let verdicts = (0..n).map(|i| {
+                let key = self.at.is_multiple_of(25);
+                let media_s = self.at as f64 / 25.0;
+                self.at += 1;
+                self.gate.judge(key, if key { 50_000 } else { bytes(i) }, media_s)
+            });
+            verdicts.collect()
+        }
+    }
+
+    fn kept(verdicts: &[Verdict]) -> usize {
+        verdicts.iter().filter(|v| **v == Verdict::Keep).count()
+    }
+
+    #[test]
+    fn a_quiet_road_is_left_alone_and_one_large_frame_wakes_at_once() {
+        let mut road = Road::new();
+        let noise = |i: usize| 500 + (i * 7919) % 200;
+        let first = road.frames(25 * 20, noise);
+        assert!(kept(&first) > 0, "asleep after the learning and eight seconds of quiet");
+        assert_eq!(kept(&first[..25 * 8]), 0);
+        assert_eq!(kept(&road.frames(250, noise)), 240, "all but the key frames");
+        road.frames(5, noise);
+        assert_eq!(road.frames(1, |_| 2000), [Verdict::Wake]);
+        let after = road.frames(25 * 7, noise);
+        assert_eq!(kept(&after), 0, "stays awake for a while");
+        assert!(kept(&road.frames(25 * 10, noise)) > 100, "and falls asleep again");
+    }
+
+    #[test]
+    fn traffic_without_end_is_not_taken_for_quiet() {
+        let mut road = Road::new();
+        let verdicts = road.frames(25 * 120, |i| 6000 + (i * 7919) % 3000);
+        assert_eq!(kept(&verdicts), 0);
+    }
+}
