@@ -8,7 +8,10 @@ mod demo;
 mod engine;
 mod score;
 
-use std::{io::Write as _, process::ExitCode};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+};
 
 use clap::Parser as _;
 use cli::{CameraAction, Cli, Command};
@@ -76,6 +79,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::ReadPlates(args) => command::read_plates::run(&args),
         Command::User { config, action } => command::user::run(&config.dir, action),
         Command::Scene { config, action } => command::scene::run(&config.dir, &action),
+        Command::Sections(args) => command::sections::run(&args),
         Command::Score(args) => command::score::run(&args),
         Command::Bench(args) => command::bench::run(&args),
         Command::Demo(args) => demo::run(&args),
@@ -94,11 +98,15 @@ fn start_logging(command: &Command) {
             | Command::Score(_)
             | Command::Bench(_)
             | Command::ReadPlates(_)
+            | Command::Sections(_)
     );
     let default = if quiet { "warn" } else { "info" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("STOPLINE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    // Colours are for people at a terminal; in a file or a journal they are noise.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    logging.with_target(false).init();
 }
 
 /// Only of what was said to standard output: such an error comes bare, others come with their context.

@@ -26,7 +26,6 @@ impl Running {
         let mut child = stopline()
             .args(["run", "--config", &config.arg()])
             .env("STOPLINE_LOG", "info")
-            .env("NO_COLOR", "1")
             .stderr(Stdio::piped())
             .spawn()
             .expect("the engine starts");

@@ -1,21 +1,20 @@
 //! Cores that a camera takes here, beside `ffmpeg` doing at the same time what Frigate makes it do with the same stream.
 //!
-//! `cargo run --release -p stopline-ingest --example cores -- [SECONDS]` (default 30), from the repository's root. Prints a
-//! table; `benches/RESULTS.md` says on what machine. Both sides are measured by the kernel's count of CPU time, so other work on
-//! the machine matters little to their ratio.
+//! `cargo run --release -p stopline-ingest --example cores -- [SECONDS [ROUNDS]]` (default 20 and 3), from the repository's root.
+//! Prints a table; `benches/RESULTS.md` says on what machine. Both sides are measured by the kernel's count of CPU time, so other
+//! work on the machine matters little to their ratio; figures are medians of the rounds.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+mod bench;
+
 use std::{
-    io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use stopline_ingest::{
-    AnalysePlan, Camera, CameraSpec, Devices, Ring, RingLimits, config::StreamsConfig, handoff::Hub,
-};
-use stopline_types::{CameraId, CameraState, SizePx};
+use bench::{Server, Watch, cpu_s, median, run_for, watch};
+use stopline_ingest::{Camera, RingLimits, handoff::Hub};
 
 /// Cameras watched at once, for a mean.
 const CAMERAS: usize = 2;
@@ -24,81 +23,79 @@ struct Case {
     name: &'static str,
     stream: &'static str,
     gate: bool,
+    decode: bool,
 }
 
-const CASES: [Case; 4] = [
-    Case { name: "1080p25 busy, all decoded", stream: "busy", gate: false },
-    Case { name: "1080p25 busy, gated", stream: "busy", gate: true },
-    Case { name: "1080p25 quiet, gated", stream: "quiet", gate: true },
-    Case { name: "640x360 at 12.5, all decoded", stream: "sub", gate: false },
+const CASES: [Case; 6] = [
+    Case { name: "1080p25 busy, all decoded", stream: "busy", gate: false, decode: true },
+    Case { name: "1080p25 busy, gated", stream: "busy", gate: true, decode: true },
+    Case { name: "1080p25 quiet, gated", stream: "quiet", gate: true, decode: true },
+    Case { name: "1080p25 busy, into the ring only", stream: "busy", gate: false, decode: false },
+    Case { name: "640x360 at 12.5, all decoded", stream: "sub", gate: false, decode: true },
+    Case { name: "640x360 at 12.5, into the ring only", stream: "sub", gate: false, decode: false },
 ];
 
 fn main() {
-    let seconds: f64 = std::env::args().nth(1).map_or(30.0, |text| text.parse().expect("seconds"));
+    let mut arguments = std::env::args().skip(1);
+    let seconds: f64 = arguments.next().map_or(20.0, |text| text.parse().expect("seconds"));
+    let rounds: usize = arguments.next().map_or(3, |text| text.parse().expect("rounds"));
     let dir = tempfile::tempdir().unwrap();
-    let clips = clips(dir.path());
-    let (_server, urls) = serve(&clips);
+    let served =
+        clips(dir.path()).into_iter().flat_map(|(name, path)| ["--camera".to_owned(), format!("{name}={path}")]);
+    let more = ["--port", "0", "--exit-on-stdin-close"].map(str::to_owned);
+    let server = Server::start("rtsp_cameras.py", &served.chain(more).collect::<Vec<_>>());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     println!("| stream | stopline, cores a camera | ffmpeg as Frigate runs it | ratio | decoded, left undecoded |");
     println!("|---|---|---|---|---|");
     for case in CASES {
-        let url = urls["cameras"][case.stream]["main"].as_str().unwrap();
-        println!("{}", runtime.block_on(measure(&case, url, seconds)));
+        let url = server.ready["cameras"][case.stream]["main"].as_str().unwrap();
+        let seen: Vec<Seen> = (0..rounds).map(|_| runtime.block_on(measure(&case, url, seconds))).collect();
+        let of = |figure: fn(&Seen) -> f64| median(seen.iter().map(figure).collect());
+        let (own, other, ratio) = (of(|s| s.own), of(|s| s.ffmpeg), of(|s| s.ffmpeg / s.own));
+        let (decoded, gated) = (of(|s| s.decoded as f64), of(|s| s.gated as f64));
+        println!("| {} | {own:.4} | {other:.3} | {ratio:.1} | {decoded}, {gated} |", case.name);
     }
 }
 
-async fn measure(case: &Case, url: &str, seconds: f64) -> String {
+struct Seen {
+    own: f64,
+    ffmpeg: f64,
+    decoded: u64,
+    gated: u64,
+}
+
+async fn measure(case: &Case, url: &str, seconds: f64) -> Seen {
     let hub = Hub::new();
-    let cameras: Vec<Camera> = (0..CAMERAS).map(|n| watch(case, url, n, &hub)).collect();
-    let began = std::time::Instant::now();
+    let ring = RingLimits { seconds: 20.0, bytes: 32 << 20 };
+    let how = Watch { gate: case.gate, decode: case.decode, ring };
+    let cameras: Vec<Camera> = (0..CAMERAS).map(|n| watch(url, &format!("{}-{n}", case.stream), &how, &hub)).collect();
     // Long enough for the gate to learn and to fall asleep.
-    let warm_up = Duration::from_secs(if case.gate { 25 } else { 4 });
-    let running = |c: &Camera| matches!(c.status().state, CameraState::Online | CameraState::Degraded);
-    while began.elapsed() < warm_up || !cameras.iter().all(running) {
-        drop(hub.take(CAMERAS, Duration::ZERO));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    run_for(&cameras, &hub, Duration::from_secs(if case.gate { 25 } else { 4 })).await;
     let mut ffmpeg = frigate(url);
-    let counted = |cameras: &[Camera]| {
+    let of_ffmpeg = ffmpeg.id().to_string();
+    // Its start is not what is measured.
+    run_for(&cameras, &hub, Duration::from_secs(3)).await;
+    let counted = || {
         let counters = cameras.iter().map(|c| c.status().counters);
         counters.fold((0, 0), |sum, c| (sum.0 + c.frames_decoded, sum.1 + c.frames_gated))
     };
-    let (own, of_ffmpeg, frames) = (cpu_s("self"), cpu_s(&ffmpeg.id().to_string()), counted(&cameras));
-    let began = std::time::Instant::now();
-    while began.elapsed().as_secs_f64() < seconds {
-        drop(hub.take(CAMERAS, Duration::ZERO));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let wall_s = began.elapsed().as_secs_f64();
-    let own = (cpu_s("self") - own) / wall_s / CAMERAS as f64;
-    let of_ffmpeg = (cpu_s(&ffmpeg.id().to_string()) - of_ffmpeg) / wall_s;
-    let after = counted(&cameras);
+    let before = (cpu_s("self"), cpu_s(&of_ffmpeg), counted(), std::time::Instant::now());
+    run_for(&cameras, &hub, Duration::from_secs_f64(seconds)).await;
+    let wall_s = before.3.elapsed().as_secs_f64();
+    let after = counted();
+    let seen = Seen {
+        own: (cpu_s("self") - before.0) / wall_s / CAMERAS as f64,
+        ffmpeg: (cpu_s(&of_ffmpeg) - before.1) / wall_s,
+        decoded: after.0 - before.2.0,
+        gated: after.1 - before.2.1,
+    };
     ffmpeg.kill().ok();
     ffmpeg.wait().ok();
-    for camera in &cameras {
-        camera.stop().await;
-    }
-    let (decoded, gated) = (after.0 - frames.0, after.1 - frames.1);
-    let ratio = of_ffmpeg / own;
-    format!("| {} | {own:.3} | {of_ffmpeg:.3} | {ratio:.1} | {decoded}, {gated} |", case.name)
+    bench::stop(cameras).await;
+    seen
 }
 
-fn watch(case: &Case, url: &str, n: usize, hub: &std::sync::Arc<Hub>) -> Camera {
-    let id = CameraId::new(&format!("{}-{n}", case.stream)).unwrap();
-    let config: StreamsConfig =
-        serde_json::from_value(serde_json::json!({"main": {"url": url}, "gate": case.gate})).unwrap();
-    let spec = CameraSpec {
-        id: id.clone(),
-        name: id.to_string(),
-        streams: Some(config.resolve(None).unwrap()),
-        plan: AnalysePlan { fit: SizePx { w: 640, h: 480 }, max_fps: 5.0, crops: Vec::new(), region: None },
-        ring: Ring::new(RingLimits { seconds: 20.0, bytes: 32 << 20 }),
-    };
-    let runtime = tokio::runtime::Handle::current();
-    Camera::start(spec, hub.mailbox(&id, 1.0), &Devices::default(), &runtime).unwrap()
-}
-
-/// Frigate's default arguments for a detect stream of 1280×720 at 5 frames a second (its `ffmpeg_presets.py`).
+/// What Frigate starts for each camera whose pictures are looked at (its defaults for CPU decoding, version 0.18).
 fn frigate(url: &str) -> Child {
     let mut command = Command::new("ffmpeg");
     command
@@ -110,51 +107,17 @@ fn frigate(url: &str) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("ffmpeg; run `make setup`")
 }
 
-/// CPU time of a process in user and system, seconds.
-fn cpu_s(process: &str) -> f64 {
-    /// What the kernel counts in on every Linux there is (`getconf CLK_TCK`).
-    const TICKS_PER_S: f64 = 100.0;
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    // The name, in brackets, may hold blanks; utime and stime are fields 14 and 15.
-    let rest = stat.rsplit(')').next().unwrap();
-    let ticks: f64 = rest.split_whitespace().skip(11).take(2).map(|field| field.parse::<f64>().unwrap()).sum();
-    ticks / TICKS_PER_S
-}
-
 /// Makes the clips: the rendered junction as 1080p25, and its first picture standing still under a sensor's noise.
 fn clips(dir: &Path) -> Vec<(&'static str, String)> {
-    let junction = "fixtures/junction_day/main.mp4";
     let encode = ["-an", "-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-g", "50", "-pix_fmt", "yuv420p"];
-    let make = |name: &str, before: &[&str], filter: &str, rate: &[&str]| {
+    let make = |name: &str, filter: &str, rate: &[&str]| {
         let path = dir.join(name).display().to_string();
-        let mut command = Command::new("ffmpeg");
-        command.args(["-v", "error", "-y"]).args(before).args(["-i", junction, "-vf", filter]).args(encode).args(rate);
-        assert!(command.args(["-t", "12"]).arg(&path).status().unwrap().success(), "{name}");
+        let source = ["-i", "fixtures/junction_day/main.mp4", "-vf", filter];
+        bench::ffmpeg(&[&source[..], &encode, rate, &["-t", "12", &path]].concat());
         path
     };
-    let busy = make("busy.mp4", &[], "scale=1920:1080,fps=25", &["-b:v", "4M", "-maxrate", "5M", "-bufsize", "8M"]);
+    let busy = make("busy.mp4", "scale=1920:1080,fps=25", &["-b:v", "4M", "-maxrate", "5M", "-bufsize", "8M"]);
     let still = "trim=end_frame=1,loop=-1:1,scale=1920:1080,fps=25,noise=alls=4:allf=t";
-    let quiet = make("quiet.mp4", &[], still, &["-crf", "26"]);
+    let quiet = make("quiet.mp4", still, &["-crf", "26"]);
     vec![("busy", busy), ("quiet", quiet), ("sub", "fixtures/junction_day/sub.mp4".to_owned())]
-}
-
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-fn serve(clips: &[(&str, String)]) -> (Server, serde_json::Value) {
-    let mut command = Command::new("/usr/bin/python3");
-    command.args(["simulator/rtsp_cameras.py", "--port", "0", "--exit-with-parent"]);
-    for (name, path) in clips {
-        command.args(["--camera", &format!("{name}={path}")]);
-    }
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("python3; run `make setup`");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    (Server(child), serde_json::from_str(&line).expect("the simulator says when it is ready"))
 }

@@ -36,8 +36,8 @@ pub struct CameraSpec {
     pub name: String,
     /// Its streams; `None`: turned off, it is shown as suspended and not connected to.
     pub streams: Option<Streams>,
-    /// How the analysed stream is decoded.
-    pub plan: AnalysePlan,
+    /// How the analysed stream is decoded; `None`: nothing is decoded, packets are only kept.
+    pub plan: Option<AnalysePlan>,
     /// Where packets are kept for evidence. A camera that takes the place of another may go on with that one's ring.
     pub ring: Ring,
 }
@@ -57,7 +57,7 @@ pub struct Camera {
 struct Running {
     stop: watch::Sender<bool>,
     sessions: JoinSet<()>,
-    decoder: JoinHandle<()>,
+    decoder: Option<JoinHandle<()>>,
     group: Arc<SessionGroup>,
 }
 
@@ -88,7 +88,7 @@ impl Camera {
         &self,
         streams: &Streams,
         roles: &[StreamRole],
-        plan: AnalysePlan,
+        plan: Option<AnalysePlan>,
         devices: &Devices,
         runtime: &tokio::runtime::Handle,
     ) -> std::io::Result<Running> {
@@ -100,16 +100,15 @@ impl Camera {
             Delivery::Frame(frame) => mailbox.put(frame),
             Delivery::Silence => mailbox.end_of_session(),
         };
-        let decoding = Decoding {
+        let decoding = plan.map(|plan| Decoding {
             camera: self.id.clone(),
             role: analysed,
             plan,
             gate: streams.is_gated().then(GateConfig::default),
             counters: Arc::clone(&self.counters),
             health: Arc::clone(&self.health),
-        };
-        let (queue, decoder) = analyse::start(decoding, deliver)?;
-        let mut queue = Some(queue);
+        });
+        let (mut queue, decoder) = decoding.map(|decoding| analyse::start(decoding, deliver)).transpose()?.unzip();
         let mut sessions = JoinSet::new();
         for role in roles.iter().copied() {
             let Some(source) = streams.get(role) else { continue };
@@ -186,7 +185,7 @@ impl Camera {
         running.stop.send_replace(true);
         while running.sessions.join_next().await.is_some() {}
         // The queue's sender went with the sessions, so the thread ends after the packets it still has.
-        let joined = tokio::task::spawn_blocking(move || running.decoder.join()).await;
+        let joined = tokio::task::spawn_blocking(move || running.decoder.map_or(Ok(()), JoinHandle::join)).await;
         if !matches!(joined, Ok(Ok(()))) {
             tracing::error!(camera = %self.id, "the decoder thread ended by a panic");
         }

@@ -1,8 +1,8 @@
 //! Opening one RTSP stream, and what can go wrong, in words for whoever has to act.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use retina::{
     client::{
         Credentials, Demuxed, PlayOptions, Session, SessionGroup, SessionOptions, SetupOptions, UnknownRtcpSsrcPolicy,
@@ -151,7 +151,8 @@ impl OpenStream {
     /// Connects, logs in, and starts the first video track.
     pub(crate) async fn open(source: &StreamSource, group: &Arc<SessionGroup>) -> Result<Self, SessionFault> {
         let timeout = || SessionFault::NoAnswer { host: source.url.host_port(), seconds: CONNECT_TIMEOUT.as_secs() };
-        tokio::time::timeout(CONNECT_TIMEOUT, Self::open_unbounded(source, group)).await.map_err(|_| timeout())?
+        let opened = unless_it_panics(Self::open_unbounded(source, group));
+        tokio::time::timeout(CONNECT_TIMEOUT, opened).await.map_err(|_| timeout())?
     }
 
     async fn open_unbounded(source: &StreamSource, group: &Arc<SessionGroup>) -> Result<Self, SessionFault> {
@@ -182,8 +183,12 @@ impl OpenStream {
         Ok(Self { demuxed, index, codec, source: source.clone() })
     }
 
-    /// The next frame or report. Cancel safe.
+    /// The next frame or report. Cancel safe. After an error the stream is of no use.
     pub(crate) async fn next(&mut self) -> Result<Item, SessionFault> {
+        unless_it_panics(self.next_item()).await
+    }
+
+    async fn next_item(&mut self) -> Result<Item, SessionFault> {
         loop {
             match self.demuxed.next().await {
                 Some(Ok(CodecItem::VideoFrame(frame))) => return Ok(Item::Frame(frame)),
@@ -215,6 +220,14 @@ impl OpenStream {
             reorder: 0,
         })
     }
+}
+
+/// The libraries below read what strangers send, and some of it makes them panic (a line of a session description that is out of
+/// place, sdp-types 0.1.8). That is a broken stream, not the end of a task.
+async fn unless_it_panics<T>(work: impl Future<Output = Result<T, SessionFault>>) -> Result<T, SessionFault> {
+    let broken =
+        || SessionFault::Broken { reason: "something that the RTSP library cannot read (it panicked)".to_owned() };
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(broken()))
 }
 
 fn video_track(streams: &[retina::client::Stream]) -> Result<(usize, Codec), SessionFault> {

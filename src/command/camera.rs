@@ -8,12 +8,12 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use stopline_ingest::{
-    AnalysePlan, Camera, CameraSpec, Devices, Ring, RingLimits,
+    Camera, CameraSpec, Devices, Ring, RingLimits,
     config::{Streams, StreamsConfig},
     handoff::Hub,
     probe::{Probe, probe},
 };
-use stopline_types::{CameraId, SizePx, StreamRole};
+use stopline_types::{CameraId, StreamRole};
 
 use super::say;
 use crate::{Outcome, WrongUse, cli::CameraAddArgs, engine::stills};
@@ -128,8 +128,8 @@ fn describe(role: StreamRole, found: &Probe) -> String {
 async fn picture(id: &CameraId, streams: Streams, devices: &Devices) -> anyhow::Result<Vec<u8>> {
     let hub = Hub::new();
     let ring = Ring::new(RingLimits { seconds: 4.0, bytes: 64 << 20 });
-    let plan = AnalysePlan { fit: SizePx { w: 320, h: 320 }, max_fps: 1.0, crops: Vec::new(), region: None };
-    let spec = CameraSpec { id: id.clone(), name: id.to_string(), streams: Some(streams), plan, ring: ring.clone() };
+    let spec =
+        CameraSpec { id: id.clone(), name: id.to_string(), streams: Some(streams), plan: None, ring: ring.clone() };
     let camera = Camera::start(spec, hub.mailbox(id, 1.0), devices, &tokio::runtime::Handle::current())?;
     let began = Instant::now();
     let newest = loop {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use stopline_detect::rules::section_speed::SectionConfig;
 use stopline_ingest::RingLimits;
 use stopline_types::{UtcUs, Violation};
 
@@ -30,6 +31,7 @@ struct Raw {
     metrics: MetricsConfig,
     evidence: EvidenceConfig,
     plates: PlatesConfig,
+    section: Vec<SectionConfig>,
     kafka: Option<KafkaRaw>,
 }
 
@@ -46,6 +48,7 @@ impl Default for Raw {
             metrics: MetricsConfig::default(),
             evidence: EvidenceConfig::default(),
             plates: PlatesConfig::default(),
+            section: Vec::new(),
             kafka: None,
         }
     }
@@ -233,6 +236,7 @@ pub(crate) struct EngineConfig {
     pub metrics: MetricsConfig,
     pub evidence: EvidenceConfig,
     pub plates: PlatesConfig,
+    pub sections: Vec<SectionConfig>,
     /// Where events travel between machines; none: everything is here.
     pub kafka: Option<Kafka>,
 }
@@ -280,6 +284,13 @@ impl EngineConfig {
                 "expected at least {kept_s:.0}: evidence.before_s + evidence.after_s + {DECIDED_WITHIN_S:.0} s to decide"
             ),
         );
+        for (at, section) in raw.section.iter().enumerate() {
+            let key = |key: &str| format!("section.{at}.{key}");
+            section.faults().into_iter().for_each(|(of, expected)| require(false, &key(of), expected));
+            let same = raw.section[..at].iter().any(|other| other.name == section.name);
+            require(!same, &key("name"), &format!("{:?} is also the name of an earlier one", section.name));
+        }
+        require(raw.plates.read || raw.section.is_empty(), "section", "needs plates.read = true: it goes by plates");
         let store = resolve_store(raw.store, file, dir).map_err(|fault| faults.push(fault)).ok();
         let kafka = raw.kafka.map(|raw| kafka::resolve(raw, file, dir)).transpose();
         let kafka = kafka.map_err(|fault| faults.push(fault)).unwrap_or_default();
@@ -299,6 +310,7 @@ impl EngineConfig {
                 metrics: raw.metrics,
                 evidence: raw.evidence,
                 plates: raw.plates,
+                sections: raw.section,
                 kafka,
             }),
             _ => Err(Faults(faults)),
@@ -401,6 +413,14 @@ mod tests {
             ("[store]\nurl = \"ftp://x\"", "store.url: expected http"),
             ("[store]\nurl = \"http://a:b@x\"", "store.url: holds credentials"),
             ("[store]\nurl = \"http://x\"\npassword_env = \"STOPLINE_NOT_SET\"", "STOPLINE_NOT_SET is not set"),
+            (
+                "[plates]\nread = false\n[[section]]\nname = \"s\"\nentry = \"a\"\nexit = \"b\"\nlength_m = 400\nlength_error_m = 5\nlimit_kmh = { default = 80 }",
+                "needs plates.read",
+            ),
+            (
+                "[[section]]\nname = \"s\"\nentry = \"a\"\nexit = \"a\"\nlength_m = 400\nlength_error_m = 500\nlimit_kmh = {}",
+                "section.0.length_error_m: expected 0 or more",
+            ),
             (
                 "[store]\nurl = \"http://x\"\ncluster = \"main\"",
                 "store.cluster: \"main\": tables on a cluster are not built",

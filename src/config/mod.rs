@@ -44,6 +44,14 @@ impl Config {
         let mut faults = Vec::new();
         let engine = EngineConfig::load(dir).map_err(|mut f| faults.append(&mut f.0)).ok();
         let cameras = camera::load_all(&dir.join("cameras"), &mut faults);
+        for section in engine.iter().flat_map(|engine: &EngineConfig| &engine.sections) {
+            for (key, id) in [("entry", &section.entry), ("exit", &section.exit)] {
+                if !cameras.iter().any(|camera| camera.id == *id) {
+                    let reason = format!("section {:?}: no camera {id:?} here", section.name);
+                    faults.push(Fault::new(&dir.join("stopline.toml"), format!("section.{key}"), reason));
+                }
+            }
+        }
         match engine {
             Some(engine) if faults.is_empty() => Ok(Self { dir: dir.to_owned(), engine, cameras }),
             _ => Err(Faults(faults)),

@@ -149,7 +149,7 @@ impl Cameras {
             id: config.id.clone(),
             name: config.name.clone(),
             streams: config.enabled.then(|| config.streams.clone()),
-            plan: detection::plan(kit.fit, kit.max_fps, config.scene.as_deref()),
+            plan: Some(detection::plan(kit.fit, kit.max_fps, config.scene.as_deref())),
             ring: ring.clone(),
         };
         let mailbox = kit.hub.mailbox(&config.id, 1.0);

@@ -89,10 +89,10 @@ fn open(dir: &Path) -> Result<Spool, Failure> {
     Ok(Spool::open(dir, SpoolLimits::default())?)
 }
 
-/// A number no earlier run used: nanoseconds since 2026-11-21, in seconds.
+/// Seconds no earlier run used: a thousand back for every second of the clock, so that nothing is dated in the future.
 fn fresh() -> f64 {
     let now: stopline_types::UtcUs = std::time::SystemTime::now().into();
-    (now.0 % 100_000_000_000) as f64 / 1e3
+    -((now.0 % 100_000_000_000) as f64 / 1e3)
 }
 
 fn acknowledged(what: &dyn std::fmt::Display) -> Result<(), Failure> {

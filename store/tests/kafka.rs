@@ -103,6 +103,7 @@ impl Wire {
                 // No broker: the client is cut off at once and comes again.
                 let Ok(far) = TcpStream::connect(("127.0.0.1", broker)) else { continue };
                 let both = [near, far];
+                both.iter().for_each(|stream| stream.set_nodelay(true).unwrap());
                 for (from, to) in [(0, 1), (1, 0)] {
                     let (mut from, mut to) = (both[from].try_clone().unwrap(), both[to].try_clone().unwrap());
                     std::thread::spawn(move || {
@@ -166,15 +167,23 @@ async fn events_travel_through_a_broker_shared_by_two_sinks() {
     assert!(forwarder.drain(Duration::from_secs(60)), "{:?}", forwarder.stats());
     all_there(&store, &sent, || format!("{:?}", first.stats())).await;
 
-    // Another joins, the first goes: partitions move, and nothing is lost or doubled.
+    // Another joins, the first goes: partitions move, and nothing is lost or doubled. The first goes only when they have
+    // shared: this broker keeps a member for ever that leaves in the middle of a rebalance.
     let second = Sink::start(&config, &store, FEW).unwrap();
-    for round in 0..10 {
+    let mut round = 0;
+    while (first.partitions(), second.partitions()) != (2, 2) {
+        assert!(round < 300, "{} and {} partitions", first.partitions(), second.partitions());
         let more = events(8, 10, 1_000.0 + 100.0 * f64::from(round));
         spool.append(&more).unwrap();
         sent.extend(more);
+        round += 1;
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
+    all_there(&store, &sent, || format!("{:?} {:?}", first.stats(), second.stats())).await;
     first.stop();
+    let more = events(8, 10, -1_000.0);
+    spool.append(&more).unwrap();
+    sent.extend(more);
     all_there(&store, &sent, || format!("{:?}", second.stats())).await;
     assert_eq!(forwarder.stats().rows["passage"], sent.len() as u64);
     forwarder.stop();
@@ -322,7 +331,7 @@ async fn the_whole_path_loses_and_doubles_nothing_whoever_is_killed() {
     // Whoever comes next brings it to its end.
     let spool = Arc::new(Spool::open(&spool_dir, SpoolLimits::default()).unwrap());
     let forwarder = Forwarder::start(spool.clone(), &config, ShipOptions::default()).unwrap();
-    let last = Sink::start(&config, &store, FEW).unwrap();
+    let last = Sink::start(&config, &store, SinkOptions::default()).unwrap();
     assert!(forwarder.drain(Duration::from_secs(120)), "{:?}", forwarder.stats());
     forwarder.stop();
     let accepted = spool.stats().unwrap().next;

@@ -167,7 +167,7 @@ mod tests {
         clock.report(StreamRole::Main, 5.0, -2.99, Some(-3.0));
         clock.report(StreamRole::Sub, 6.0, -2.99, Some(-3.0));
         assert_eq!(clock.steps(), 1);
-        assert_eq!(clock.alarm(8.0).unwrap(), "its clock was set back by 3.0 s, 2 s ago");
+        assert_eq!(clock.alarm(8.0).unwrap(), "its clock was set back by 3.0 s, 3 s ago");
         assert_eq!(clock.alarm(100.0).unwrap(), "its clock is 3.0 s behind ours: set NTP");
         assert_eq!(clock.offset_s(), Some(-2.99));
         clock.forget(StreamRole::Main);

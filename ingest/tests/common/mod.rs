@@ -121,9 +121,13 @@ pub fn plan() -> AnalysePlan {
 }
 
 pub fn start_with(streams: Streams, mailbox: Mailbox, devices: &Devices) -> Camera {
+    start_planned(streams, mailbox, devices, plan())
+}
+
+pub fn start_planned(streams: Streams, mailbox: Mailbox, devices: &Devices, plan: AnalysePlan) -> Camera {
     let ring = Ring::new(RingLimits { seconds: 10.0, bytes: 32 << 20 });
     let id = mailbox.camera().unwrap();
-    let spec = CameraSpec { name: id.to_string(), id, streams: Some(streams), plan: plan(), ring };
+    let spec = CameraSpec { name: id.to_string(), id, streams: Some(streams), plan: Some(plan), ring };
     Camera::start(spec, mailbox, devices, &tokio::runtime::Handle::current()).unwrap()
 }
 

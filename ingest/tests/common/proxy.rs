@@ -5,9 +5,9 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -48,7 +48,17 @@ pub struct Proxy {
     fault: watch::Sender<Fault>,
     upstream: Arc<Mutex<SocketAddr>>,
     connections: Arc<AtomicUsize>,
+    passed: Arc<Passed>,
     task: tokio::task::JoinHandle<()>,
+}
+
+/// What went through, as the wire shows it.
+#[derive(Default)]
+struct Passed {
+    /// Last packets of a frame (RTP's marker, RFC 6184 section 5.1).
+    frames: AtomicU64,
+    /// Longest time in which a connected server sent nothing.
+    silence_ms: AtomicU64,
 }
 
 impl Proxy {
@@ -59,17 +69,18 @@ impl Proxy {
         let upstream = Arc::new(Mutex::new(SocketAddr::from(([127, 0, 0, 1], upstream_port))));
         let target = Arc::clone(&upstream);
         let connections = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&connections);
+        let (count, passed) = (Arc::clone(&connections), Arc::<Passed>::default());
+        let noted = Arc::clone(&passed);
         let task = tokio::spawn(async move {
             let mut open = tokio::task::JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
                 let upstream = *target.lock().unwrap();
-                open.spawn(connection(client, upstream, watched.clone()));
+                open.spawn(connection(client, upstream, watched.clone(), Arc::clone(&noted)));
                 while open.try_join_next().is_some() {}
             }
         });
-        Self { address, fault, upstream, connections, task }
+        Self { address, fault, upstream, connections, passed, task }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -79,6 +90,16 @@ impl Proxy {
     /// Connections that were made to it.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Frames that went through to the engine.
+    pub fn frames(&self) -> u64 {
+        self.passed.frames.load(Ordering::Relaxed)
+    }
+
+    /// The longest time in which a connected server sent nothing.
+    pub fn longest_silence(&self) -> Duration {
+        Duration::from_millis(self.passed.silence_ms.load(Ordering::Relaxed))
     }
 
     pub fn set(&self, fault: Fault) {
@@ -102,7 +123,7 @@ fn reset(stream: &TcpStream) {
     stream.set_linger(Some(Duration::ZERO)).ok();
 }
 
-async fn connection(client: TcpStream, upstream: SocketAddr, mut fault: watch::Receiver<Fault>) {
+async fn connection(client: TcpStream, upstream: SocketAddr, mut fault: watch::Receiver<Fault>, passed: Arc<Passed>) {
     let resets = |fault: &Fault| matches!(fault, Fault::Reset | Fault::HalfPacket);
     if resets(&fault.borrow()) {
         return reset(&client);
@@ -118,7 +139,9 @@ async fn connection(client: TcpStream, upstream: SocketAddr, mut fault: watch::R
         let mut torn_apart = false;
         let mut buffer = vec![0; 16 << 10];
         loop {
+            let waiting = Instant::now();
             let n = from_server.read(&mut buffer).await.ok().filter(|n| *n > 0)?;
+            passed.silence_ms.fetch_max(waiting.elapsed().as_millis() as u64, Ordering::Relaxed);
             rewriter.pending.extend_from_slice(&buffer[..n]);
             // Copied out: the guard must not be held while bytes are written.
             let now = *watched.borrow();
@@ -144,6 +167,8 @@ async fn connection(client: TcpStream, upstream: SocketAddr, mut fault: watch::R
                 }
                 let Some(out) = rewriter.next(now) else { break };
                 to_client.write_all(&out).await.ok()?;
+                let is_rtp = out.len() > 5 && out[0] == b'$' && !(192..=223).contains(&out[5]);
+                passed.frames.fetch_add(u64::from(is_rtp && out[5] & 0x80 != 0), Ordering::Relaxed);
             }
         }
         #[allow(unreachable_code)]

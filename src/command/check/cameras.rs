@@ -67,7 +67,8 @@ pub(super) async fn probe_all(config: &Config, timeout: Duration) -> Vec<Probed>
     done
 }
 
-/// Decoding and scaling takes about a tenth of a core for 1920×1080 at 25 frames/s (benches/RESULTS.md).
+/// Decoding and scaling 1920×1080 at 25 frames/s on one thread takes about a tenth of a core (`--example cores` of stopline-ingest
+/// measures it; a rendered junction at 4 Mbit/s, benches/RESULTS.md).
 const DECODE_CORES_PER_PX_S: f64 = 0.1 / (1920.0 * 1080.0 * 25.0);
 
 /// Adds what each stream will cost: the analysed one is decoded whole and looked at up to `max_fps` times a second, for

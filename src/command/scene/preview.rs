@@ -91,7 +91,7 @@ fn of_camera(camera: &CameraConfig) -> anyhow::Result<BgrImage> {
         id: camera.id.clone(),
         name: camera.name.clone(),
         streams: Some(camera.streams.clone()),
-        plan: plan(size),
+        plan: Some(plan(size)),
         ring: Ring::new(RING),
     };
     let mailbox = hub.mailbox(&camera.id, 1.0);

@@ -254,6 +254,9 @@ impl Worker {
             if open.is_empty() {
                 return true;
             }
+            // Whatever the client believes of brokers, partitions and its own sequence of messages may be what is wrong:
+            // a broker that came back may know nothing of it. All messages have been answered for, so nothing is in it.
+            self.producer = None;
             again = true;
             if !self.pause(pause) {
                 return false;

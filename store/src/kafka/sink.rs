@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     thread::JoinHandle,
@@ -58,6 +58,7 @@ impl Default for SinkOptions {
 pub struct Sink {
     stop: Arc<AtomicBool>,
     stats: Arc<Mutex<ShipStats>>,
+    held: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -67,6 +68,7 @@ impl Sink {
         let stop = Arc::new(AtomicBool::new(false));
         let stats = Arc::new(Mutex::new(ShipStats::default()));
         let writer = Writer::start(store.apart()?, &config.topic, Arc::clone(&stop), Arc::clone(&stats))?;
+        let partitions = Arc::new(AtomicUsize::new(0));
         // Settings that are wrong are found now, not on the thread.
         let first = consumer(config)?;
         let worker = Worker {
@@ -76,6 +78,7 @@ impl Sink {
             stop: Arc::clone(&stop),
             stats: Arc::clone(&stats),
             partitions: BTreeMap::new(),
+            held: Arc::clone(&partitions),
             epoch: 0,
             in_flight: false,
             last: -1,
@@ -84,13 +87,19 @@ impl Sink {
             .name("sink".to_owned())
             .spawn(move || worker.run(first))
             .map_err(KafkaFault::Thread)?;
-        Ok(Self { stop, stats, thread: Some(thread) })
+        Ok(Self { stop, stats, held: partitions, thread: Some(thread) })
     }
 
     /// Figures now. `batches` counts ranges whose offset was moved on; `unshipped` messages taken and not yet written.
     #[must_use]
     pub fn stats(&self) -> ShipStats {
         held(&self.stats).clone()
+    }
+
+    /// How many partitions of the topic are this sink's now.
+    #[must_use]
+    pub fn partitions(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// Stops after the range in flight and gives the last figures. Blocks.
@@ -179,6 +188,7 @@ struct Worker {
     stop: Arc<AtomicBool>,
     stats: Arc<Mutex<ShipStats>>,
     partitions: BTreeMap<i32, Ours>,
+    held: Arc<AtomicUsize>,
     epoch: u64,
     in_flight: bool,
     /// The partition written last.
@@ -199,6 +209,7 @@ impl Worker {
             };
             self.consume(&current);
             self.partitions.clear();
+            self.held.store(0, Ordering::Relaxed);
         }
         held(&self.stats).state = ShipState::Stopped;
     }
@@ -219,6 +230,7 @@ impl Worker {
                 }
                 self.pause(TRY_AGAIN_AFTER);
             }
+            self.held.store(self.partitions.len(), Ordering::Relaxed);
             self.look_at_writer();
             if let Err(error) = self.give(consumer) {
                 // Mostly a rebalance under way, or a broker that is away.

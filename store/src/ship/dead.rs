@@ -68,6 +68,12 @@ impl DeadLetterRow {
     }
 }
 
+impl std::fmt::Display for DeadLetterRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {} at {}: {}: {}", self.kind, self.camera, self.source, self.cause, self.reason)
+    }
+}
+
 /// What `DateTime64(6)` can show: 1900 to 2299, here 1970 to 2250.
 fn in_range(utc: UtcUs) -> i64 {
     utc.0.clamp(0, 8_835_868_800_000_000)

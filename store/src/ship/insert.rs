@@ -59,9 +59,9 @@ pub(super) async fn insert(store: &Store, table: Table, token: &str, events: &[&
     }
 }
 
-/// Writes a row into `dead_letters`.
-pub(super) async fn bury(store: &Store, token: &str, row: DeadLetterRow) -> Result<(), Error> {
-    send(store, "dead_letters", token, std::iter::once(row)).await
+/// Writes rows into `dead_letters`.
+pub(super) async fn bury(store: &Store, token: &str, rows: &[DeadLetterRow]) -> Result<(), Error> {
+    send(store, "dead_letters", token, rows.iter().cloned()).await
 }
 
 /// Which of `events` are in `table` already.

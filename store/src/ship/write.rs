@@ -53,11 +53,10 @@ impl BatchWriter {
     pub(crate) async fn write(&self, portion: &Portion<'_>) -> bool {
         held(&self.stats).state = ShipState::Sending;
         let mut parts: Vec<(Table, Vec<&Spooled>)> = Table::ALL.map(|table| (table, Vec::new())).into();
+        let mut dead = Vec::new();
         for event in portion.events {
             if let Err(aside) = envelope::check(&event.event, event.at, event.json.len()) {
-                if !self.bury(event, &aside).await {
-                    return false;
-                }
+                dead.push(DeadLetterRow::of(event, &aside, self.place(event.number)));
                 continue;
             }
             let table = Table::of(event);
@@ -65,13 +64,9 @@ impl BatchWriter {
                 events.push(event);
             }
         }
-        for of in portion.unreadable {
-            tracing::error!(source = %self.source, number = of.number, reason = %of.aside, "kept in dead_letters");
-            let token = format!("{}-{}-dead", self.source, of.number);
-            let place = self.place(of.number);
-            if !self.bury_row(&token, || DeadLetterRow::unreadable(of, place.clone())).await {
-                return false;
-            }
+        dead.extend(portion.unreadable.iter().map(|of| DeadLetterRow::unreadable(of, self.place(of.number))));
+        if !self.bury(portion.limits, dead).await {
+            return false;
         }
         for (table, mut events) in parts {
             latest_of_each(&mut events);
@@ -93,7 +88,9 @@ impl BatchWriter {
                 Done::Stopped => return false,
                 Done::Refused(error) => {
                     if let [event] = events {
-                        if !self.bury(event, &Aside::new(Cause::Refused, error.to_string())).await {
+                        let aside = Aside::new(Cause::Refused, error.to_string());
+                        let row = DeadLetterRow::of(event, &aside, self.place(event.number));
+                        if !self.bury(limits, vec![row]).await {
                             return false;
                         }
                         continue;
@@ -120,17 +117,14 @@ impl BatchWriter {
         if missing.is_empty() { Ok(()) } else { insert(&self.store, table, token, &missing).await }
     }
 
-    async fn bury(&self, event: &Spooled, aside: &Aside) -> bool {
-        tracing::error!(id = %event.event.id(), reason = %aside, "an event goes to dead_letters");
-        let token = format!("{}-{}-dead", self.source, event.number);
-        let place = self.place(event.number);
-        self.bury_row(&token, || DeadLetterRow::of(event, aside, place.clone())).await
-    }
-
     /// Nothing in a dead letter can be refused for what it holds; should it be, it waits like any other trouble.
-    async fn bury_row(&self, token: &str, row: impl Fn() -> DeadLetterRow) -> bool {
+    async fn bury(&self, (first, last): (u64, u64), rows: Vec<DeadLetterRow>) -> bool {
+        let Some(one) = rows.first() else { return true };
+        // One line for all: a camera whose clock is wrong sends thousands.
+        tracing::error!(source = %self.source, count = rows.len(), one = %one, "kept in dead_letters");
+        let token = format!("{}-{first}-{last}-dead", self.source);
         loop {
-            match self.until_done(|_| bury(&self.store, token, row())).await {
+            match self.until_done(|_| bury(&self.store, &token, &rows)).await {
                 Done::Written => break,
                 Done::Stopped => return false,
                 Done::Refused(error) => self.failed(&error),
@@ -140,8 +134,8 @@ impl BatchWriter {
             }
         }
         let mut stats = held(&self.stats);
-        stats.dead_letters += 1;
-        *stats.rows.entry("dead_letters").or_default() += 1;
+        stats.dead_letters += rows.len() as u64;
+        *stats.rows.entry("dead_letters").or_default() += rows.len() as u64;
         true
     }
 
