@@ -64,6 +64,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Takes events from Kafka and writes them to the store; several may share the work.
+    Sink {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Stop after so many seconds.
+        #[arg(long, value_name = "S", value_parser = parse_seconds)]
+        duration: Option<f64>,
+    },
     /// Checks an evidence package, or every package below a folder, offline.
     Verify {
         /// A package, or a folder of packages.

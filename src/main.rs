@@ -74,6 +74,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Check { config, offline, timeout, json } => command::check::run(&config.dir, offline, timeout, json),
         Command::Camera { action: CameraAction::Add(args) } => command::camera::add(&args),
         Command::Migrate { config } => command::migrate::run(&config.dir),
+        Command::Sink { config, duration } => command::sink::run(&config.dir, duration),
         Command::Verify { path, key, json } => command::verify::run(&path, key.as_deref(), json),
         Command::Models { config, action } => command::models::run(&config.dir, action),
         Command::ReadPlates(args) => command::read_plates::run(&args),

@@ -18,6 +18,7 @@ pub(crate) mod plates;
 mod reload;
 pub(crate) mod sections;
 pub(crate) mod stills;
+pub(crate) mod topic;
 mod view;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
