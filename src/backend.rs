@@ -23,6 +23,7 @@ use stopline_web::{
 use tokio::sync::broadcast;
 
 use crate::{
+    case_memory::CaseMemory,
     config::CameraConfig,
     engine::{cameras::Cameras, intake::Intake, lag::Lag, stills},
     scene_file::{self, NotSaved},
@@ -43,6 +44,8 @@ pub(crate) struct EngineBackend {
     pub(crate) lag: Arc<Lag>,
     pub(crate) started: UtcUs,
     pub(crate) saving: tokio::sync::Mutex<()>,
+    /// Cases asked for lately.
+    pub(crate) read: CaseMemory,
 }
 
 /// A camera as its file says it.
@@ -113,12 +116,20 @@ fn from_store(error: StoreError) -> BackendError {
 
 impl Backend for EngineBackend {
     fn cases(&self, filter: CaseFilter) -> Answer<'_, Vec<Case>> {
-        Box::pin(async move { self.store.cases(&filter).await.map_err(from_store) })
+        Box::pin(async move {
+            let cases = self.store.cases(&filter).await.map_err(from_store)?;
+            self.read.keep(&cases);
+            Ok(cases)
+        })
     }
 
     fn case(&self, id: EventId) -> Answer<'_, Case> {
         Box::pin(async move {
+            if let Some(case) = self.read.get(id) {
+                return Ok(case);
+            }
             if let Some(case) = self.store.case(id).await.map_err(from_store)? {
+                self.read.keep(std::slice::from_ref(&case));
                 return Ok(case);
             }
             // Durable, but its row is still on the way: a page that was told of it asks at once.
@@ -254,6 +265,7 @@ impl Backend for EngineBackend {
     fn append_review(&self, review: Review) -> Answer<'_, ()> {
         let spool = Arc::clone(&self.spool);
         let intake = self.intake.clone();
+        self.read.forget(review.violation);
         Box::pin(async move {
             // Straight to the spool, not through the intake's queue: the officer waits for it.
             let event = Event::Review(review);

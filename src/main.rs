@@ -1,6 +1,7 @@
 //! `stopline`: wiring only. Parses, resolves, runs, prints one error chain, chooses an exit code.
 
 mod backend;
+mod case_memory;
 mod cli;
 mod command;
 mod config;

@@ -31,52 +31,65 @@ impl Store {
             CaseOrder::Newest => of.after(filter.after),
             CaseOrder::Oldest => of.behind(filter.after),
         }
-        let status = match filter.status {
-            None => "1",
-            Some(CaseStatus::Waiting) => "r.verdict NOT IN ('confirmed', 'rejected')",
-            Some(CaseStatus::Confirmed) => "r.verdict = 'confirmed'",
-            Some(CaseStatus::Rejected) => "r.verdict = 'rejected'",
+        // The decision with the highest revision holds; the row written later, where one revision was written twice.
+        let decided = |verdicts: &str| {
+            format!(
+                "(SELECT violation FROM reviews GROUP BY violation \
+                 HAVING argMax(verdict, (revision, version)) IN ({verdicts}))"
+            )
         };
-        self.fetch_cases("reading cases", &of, status, filter.order, filter.limit).await
+        let status = match filter.status {
+            None => "1".to_owned(),
+            Some(CaseStatus::Waiting) => format!("id NOT IN {}", decided("'confirmed', 'rejected'")),
+            Some(CaseStatus::Confirmed) => format!("id IN {}", decided("'confirmed'")),
+            Some(CaseStatus::Rejected) => format!("id IN {}", decided("'rejected'")),
+        };
+        let order = match filter.order {
+            CaseOrder::Newest => "utc DESC, id DESC",
+            CaseOrder::Oldest => "utc, id",
+        };
+        // Which rows, by narrow columns; only of those the events themselves are read. A row that was written twice
+        // counts once: what is looked at here is the same in both.
+        let chosen = format!(
+            "SELECT utc, id FROM violations {where_} AND {status} ORDER BY {order} LIMIT 1 BY utc, id \
+             LIMIT {{limit:UInt32}}",
+            where_ = of.sql(),
+        );
+        let sql = format!(
+            "SELECT v.body AS body, r.body AS review \
+             FROM (SELECT id, utc, body FROM violations WHERE (utc, id) IN ({chosen}) \
+                   ORDER BY version DESC LIMIT 1 BY id) AS v \
+             LEFT JOIN (SELECT violation, argMax(body, (revision, version)) AS body FROM reviews \
+                        WHERE violation IN (SELECT id FROM ({chosen})) GROUP BY violation) AS r \
+             ON v.id = r.violation ORDER BY {order}",
+            order = order.replace("utc", "v.utc").replace("id", "v.id"),
+        );
+        let query = of.bind(self.client().query(&sql)).param("limit", limit(filter.limit));
+        within("reading cases", query.fetch_all::<CaseRow>()).await?.iter().map(read_case).collect()
     }
 
     /// One case, whatever the mode of its rule.
     pub async fn case(&self, id: EventId) -> Result<Option<Case>, StoreError> {
-        let mut of = Filter::default();
-        of.text("id = toFixedString(unhex({id:String}), 16)", "id", id.to_string());
-        Ok(self.fetch_cases("reading a case", &of, "1", CaseOrder::Newest, 1).await?.pop())
+        let latest = |table: &str, key: &str, order: &str| {
+            let sql = format!(
+                "SELECT body FROM {table} WHERE {key} = toFixedString(unhex({{id:String}}), 16) \
+                 ORDER BY {order} LIMIT 1"
+            );
+            self.client().query(&sql).param("id", id.to_string())
+        };
+        let violation = latest("violations", "id", "version DESC");
+        let review = latest("reviews", "violation", "revision DESC, version DESC");
+        let (violation, review) = tokio::try_join!(
+            within("reading a case", violation.fetch_optional::<String>()),
+            within("reading a case's decision", review.fetch_optional::<String>()),
+        )?;
+        let row = violation.map(|body| CaseRow { body, review: review.unwrap_or_default() });
+        row.as_ref().map(read_case).transpose()
     }
 
     /// One violation.
     pub async fn violation(&self, id: EventId) -> Result<Option<Violation>, StoreError> {
         Ok(self.case(id).await?.map(|case| case.violation))
-    }
-
-    async fn fetch_cases(
-        &self,
-        doing: &str,
-        of: &Filter,
-        status: &str,
-        order: CaseOrder,
-        rows: u32,
-    ) -> Result<Vec<Case>, StoreError> {
-        let order = match order {
-            CaseOrder::Newest => "v.utc DESC, v.id DESC",
-            CaseOrder::Oldest => "v.utc, v.id",
-        };
-        // The decision with the highest revision holds. Only reviews of the violations in question are gathered.
-        let sql = format!(
-            "SELECT v.body AS body, r.body AS review \
-             FROM (SELECT id, utc, body FROM violations FINAL {where_}) AS v \
-             LEFT JOIN (SELECT violation, argMax(body, revision) AS body, argMax(verdict, revision) AS verdict \
-                        FROM reviews FINAL \
-                        WHERE violation IN (SELECT id FROM violations {where_}) GROUP BY violation) AS r \
-             ON v.id = r.violation \
-             WHERE {status} ORDER BY {order} LIMIT {{limit:UInt32}}",
-            where_ = of.sql(),
-        );
-        let query = of.bind(self.client().query(&sql)).param("limit", limit(rows));
-        within(doing, query.fetch_all::<CaseRow>()).await?.iter().map(read_case).collect()
     }
 }
 

@@ -25,8 +25,16 @@ impl Store {
         of.cameras(filter.cameras.as_deref());
         of.period(filter.from, filter.to);
         of.after(filter.after);
-        let sql =
-            format!("SELECT body FROM passages FINAL {} ORDER BY utc DESC, id DESC LIMIT {{limit:UInt32}}", of.sql());
+        // Which rows, by narrow columns; only of those the events themselves are read.
+        let chosen = format!(
+            "SELECT utc, id FROM passages {} ORDER BY utc DESC, id DESC LIMIT 1 BY utc, id LIMIT {{limit:UInt32}}",
+            of.sql()
+        );
+        let sql = format!(
+            "SELECT body FROM passages WHERE (utc, id) IN ({chosen}) \
+             AND utc >= (SELECT min(utc) FROM ({chosen})) AND utc <= (SELECT max(utc) FROM ({chosen})) \
+             ORDER BY utc DESC, id DESC, version DESC LIMIT 1 BY id",
+        );
         let query = of.bind(self.client().query(&sql)).param("limit", limit(filter.limit));
         let bodies = within("reading passages", query.fetch_all::<String>()).await?;
         bodies

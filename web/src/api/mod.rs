@@ -3,7 +3,7 @@
 mod agencies;
 mod audit_log;
 mod cameras;
-mod case_view;
+pub(crate) mod case_view;
 mod cases;
 pub(crate) mod decide;
 mod evidence;
