@@ -9,6 +9,7 @@ mod demo;
 mod engine;
 mod scene_file;
 mod score;
+mod storage;
 
 use std::{
     io::{IsTerminal as _, Write as _},

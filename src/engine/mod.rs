@@ -161,6 +161,7 @@ impl Engine {
             started: std::time::SystemTime::now().into(),
             saving: tokio::sync::Mutex::default(),
             read: CaseMemory::default(),
+            storage: tokio::sync::Mutex::default(),
         };
         let pages = Pages::open(&config, Arc::new(backend)).await?;
         let metrics = match engine.metrics.listen {

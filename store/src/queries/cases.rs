@@ -1,71 +1,54 @@
 //! Violations on their way through review.
 
-use clickhouse::Row;
-use serde::Deserialize;
 use stopline_types::{Case, CaseFilter, CaseOrder, CaseStatus, Event, EventId, Review, Verdict, Violation};
 
-use super::{Filter, event, limit};
+use super::{Filter, chosen::Order, event, limit};
 use crate::{Store, StoreError, store::within};
 
-#[derive(Row, Deserialize)]
 struct CaseRow {
     body: String,
     review: String,
 }
 
 impl Store {
-    /// Cases, newest first. Rules in `shadow` make no cases.
+    /// Cases, newest first unless the filter says otherwise. Rules in `shadow` make no cases.
     pub async fn cases(&self, filter: &CaseFilter) -> Result<Vec<Case>, StoreError> {
-        let mut of = Filter::default();
-        of.fixed("mode = 'live'");
-        if let Some(rule) = filter.rule {
-            of.text("rule = {rule:String}", "rule", rule.as_str());
-        }
-        of.camera(filter.camera.as_ref());
-        of.cameras(filter.cameras.as_deref());
-        if let Some(plate) = &filter.plate {
-            of.text("plate = {plate:String}", "plate", plate.as_str());
-        }
-        of.period(filter.from, filter.to);
-        match filter.order {
-            CaseOrder::Newest => of.after(filter.after),
-            CaseOrder::Oldest => of.behind(filter.after),
-        }
-        // The decision with the highest revision holds; the row written later, where one revision was written twice.
-        let decided = |verdicts: &str| {
-            format!(
-                "(SELECT violation FROM reviews GROUP BY violation \
-                 HAVING argMax(verdict, (revision, version)) IN ({verdicts}))"
-            )
+        let order = match filter.order {
+            CaseOrder::Newest => Order::Newest,
+            CaseOrder::Oldest => Order::Oldest,
+        };
+        let of = |after| {
+            let mut of = Filter::default();
+            of.fixed("mode = 'live'");
+            if let Some(rule) = filter.rule {
+                of.text("rule = {rule:String}", "rule", rule.as_str());
+            }
+            of.camera(filter.camera.as_ref());
+            of.cameras(filter.cameras.as_deref());
+            if let Some(plate) = &filter.plate {
+                of.text("plate = {plate:String}", "plate", plate.as_str());
+            }
+            of.period(filter.from, filter.to);
+            match order {
+                Order::Newest => of.after(after),
+                Order::Oldest => of.behind(after),
+            }
+            of
         };
         let status = match filter.status {
             None => "1".to_owned(),
-            Some(CaseStatus::Waiting) => format!("id NOT IN {}", decided("'confirmed', 'rejected'")),
-            Some(CaseStatus::Confirmed) => format!("id IN {}", decided("'confirmed'")),
-            Some(CaseStatus::Rejected) => format!("id IN {}", decided("'rejected'")),
+            Some(CaseStatus::Waiting) => format!("id NOT IN ({})", decided("'confirmed', 'rejected'")),
+            Some(CaseStatus::Confirmed) => format!("id IN ({})", decided("'confirmed'")),
+            Some(CaseStatus::Rejected) => format!("id IN ({})", decided("'rejected'")),
         };
-        let order = match filter.order {
-            CaseOrder::Newest => "utc DESC, id DESC",
-            CaseOrder::Oldest => "utc, id",
-        };
-        // Which rows, by narrow columns; only of those the events themselves are read. A row that was written twice
-        // counts once: what is looked at here is the same in both.
-        let chosen = format!(
-            "SELECT utc, id FROM violations {where_} AND {status} ORDER BY {order} LIMIT 1 BY utc, id \
-             LIMIT {{limit:UInt32}}",
-            where_ = of.sql(),
-        );
-        let sql = format!(
-            "SELECT v.body AS body, r.body AS review \
-             FROM (SELECT id, utc, body FROM violations WHERE (utc, id) IN ({chosen}) \
-                   ORDER BY version DESC LIMIT 1 BY id) AS v \
-             LEFT JOIN (SELECT violation, argMax(body, (revision, version)) AS body FROM reviews \
-                        WHERE violation IN (SELECT id FROM ({chosen})) GROUP BY violation) AS r \
-             ON v.id = r.violation ORDER BY {order}",
-            order = order.replace("utc", "v.utc").replace("id", "v.id"),
-        );
-        let query = of.bind(self.client().query(&sql)).param("limit", limit(filter.limit));
-        within("reading cases", query.fetch_all::<CaseRow>()).await?.iter().map(read_case).collect()
+        let (doing, rows) = ("reading cases", limit(filter.limit));
+        let keys = self.choose(doing, "violations", (&of, &status), order, filter.after, rows).await?;
+        let (mut bodies, mut reviews) =
+            tokio::try_join!(self.bodies(doing, "violations", &keys), self.decisions(&keys))?;
+        let rows = keys.iter().filter_map(|(_, id)| {
+            Some(CaseRow { body: bodies.remove(id)?, review: reviews.remove(id).unwrap_or_default() })
+        });
+        rows.map(|row| read_case(&row)).collect()
     }
 
     /// One case, whatever the mode of its rule.
@@ -91,6 +74,17 @@ impl Store {
     pub async fn violation(&self, id: EventId) -> Result<Option<Violation>, StoreError> {
         Ok(self.case(id).await?.map(|case| case.violation))
     }
+}
+
+/// The violations whose last decision is one of `verdicts`. Of the few that were decided more than once the highest
+/// revision holds; of the many others the only one there is.
+fn decided(verdicts: &str) -> String {
+    let again = "SELECT violation FROM reviews WHERE revision > 1";
+    format!(
+        "SELECT violation FROM reviews WHERE verdict IN ({verdicts}) AND violation NOT IN ({again}) \
+         UNION ALL SELECT violation FROM reviews WHERE violation IN ({again}) GROUP BY violation \
+         HAVING argMax(verdict, (revision, version)) IN ({verdicts})"
+    )
 }
 
 fn read_case(row: &CaseRow) -> Result<Case, StoreError> {

@@ -3,7 +3,9 @@
 //! Tables are read with `FINAL`, so that rows that were written twice count once.
 
 mod cases;
+mod chosen;
 mod counts;
+mod export;
 mod filter;
 mod passages;
 mod tally;
