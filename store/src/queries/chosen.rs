@@ -41,7 +41,7 @@ impl Store {
         &self,
         doing: &str,
         table: &str,
-        (of, and): (&dyn Fn(Option<Key>) -> Filter, &str),
+        (of, and): (&(dyn Fn(Option<Key>) -> Filter + Sync), &str),
         order: Order,
         mut after: Option<Key>,
         rows: u32,
