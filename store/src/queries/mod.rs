@@ -2,6 +2,7 @@
 //!
 //! Tables are read with `FINAL`, so that rows that were written twice count once.
 
+mod aside;
 mod cases;
 mod chosen;
 mod counts;
@@ -10,6 +11,7 @@ mod filter;
 mod passages;
 mod tally;
 
+pub use aside::DeadLetter;
 pub use counts::{TableCount, TableName};
 
 use filter::Filter;
