@@ -44,7 +44,9 @@ fn routes() -> Vec<Route> {
             let queries = operation["parameters"].as_array().into_iter().flatten().filter(|p| p["in"] == "query");
             let schema = operation.pointer("/requestBody/content/application~1json/schema");
             let fields = schema.map(|schema| {
-                let named = schema["$ref"].as_str().map(|to| &description["components"]["schemas"][to.rsplit('/').next().unwrap()]);
+                let named = schema["$ref"]
+                    .as_str()
+                    .map(|to| &description["components"]["schemas"][to.rsplit('/').next().unwrap()]);
                 let properties = named.unwrap_or(schema)["properties"].as_object();
                 properties.map(|of| of.keys().cloned().collect()).unwrap_or_default()
             });
@@ -92,7 +94,9 @@ impl People {
     async fn state(&self) -> String {
         let [lan, _, quan, _] = &self.all[..] else { panic!("four people") };
         let mut told = Vec::new();
-        for (person, path) in [(lan, "/api/cases"), (lan, "/api/me/tokens"), (quan, "/api/users"), (quan, "/api/agencies")] {
+        for (person, path) in
+            [(lan, "/api/cases"), (lan, "/api/me/tokens"), (quan, "/api/users"), (quan, "/api/agencies")]
+        {
             told.push(person.get(path).await.body.to_string());
         }
         format!("{told:?} {:?}", self.site.memory.scenes.lock().unwrap())
@@ -122,7 +126,11 @@ fn skipped(route: &Route) -> bool {
 
 fn filled(path: &str) -> String {
     let id = if path.contains("/cases/") { made::violation(0).id.to_string() } else { "999".to_owned() };
-    path.replace("{camera}", "gate-1").replace("{file}", "act.jpg").replace("{name}", "nobody").replace("{code}", "none").replace("{id}", &id)
+    path.replace("{camera}", "gate-1")
+        .replace("{file}", "act.jpg")
+        .replace("{name}", "nobody")
+        .replace("{code}", "none")
+        .replace("{id}", &id)
 }
 
 #[tokio::test]
@@ -161,11 +169,12 @@ async fn bodies_of_the_wrong_shape_are_refused_and_change_nothing() {
     let people = People::new().await;
     let before = people.state().await;
     let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
-    let shapes: Vec<Vec<u8>> = ["", "null", "[]", "\"x\"", "7", "{", "{\"a\":", "{\"unknown\":1}", "\u{feff}{}", "{\"\\ud800\":1}"]
-        .map(|text| text.as_bytes().to_vec())
-        .into_iter()
-        .chain([b"{\"name\":\"\xff\xfe\"}".to_vec(), deep.into_bytes(), vec![b' '; 2 << 20]])
-        .collect();
+    let shapes: Vec<Vec<u8>> =
+        ["", "null", "[]", "\"x\"", "7", "{", "{\"a\":", "{\"unknown\":1}", "\u{feff}{}", "{\"\\ud800\":1}"]
+            .map(|text| text.as_bytes().to_vec())
+            .into_iter()
+            .chain([b"{\"name\":\"\xff\xfe\"}".to_vec(), deep.into_bytes(), vec![b' '; 2 << 20]])
+            .collect();
     let mut tried = 0;
     for route in routes().iter().filter(|route| route.fields.is_some() && !skipped(route)) {
         // A scene is any object: what is in it is judged by the engine.
@@ -177,12 +186,15 @@ async fn bodies_of_the_wrong_shape_are_refused_and_change_nothing() {
             }
             let request = person.request(&route.method, &filled(&route.path)).header("x-stopline-request", "1");
             let request = request.header(header::CONTENT_TYPE, "application/json").body(Body::from(shape.clone()));
-            let what = format!("{} {} {:?}", route.method, route.path, String::from_utf8_lossy(&shape[..shape.len().min(40)]));
+            let what =
+                format!("{} {} {:?}", route.method, route.path, String::from_utf8_lossy(&shape[..shape.len().min(40)]));
             let status = judged(person, &what, request).await;
             assert!(status.is_client_error(), "{what}: {status}");
             tried += 1;
         }
-        for (kind, sent) in [("text/plain", "{}"), ("multipart/form-data; boundary=x", "--x--"), ("application/xml", "<a/>")] {
+        for (kind, sent) in
+            [("text/plain", "{}"), ("multipart/form-data; boundary=x", "--x--"), ("application/xml", "<a/>")]
+        {
             let request = person.request(&route.method, &filled(&route.path)).header("x-stopline-request", "1");
             let request = request.header(header::CONTENT_TYPE, kind).body(Body::from(sent));
             let what = format!("{} {} as {kind}", route.method, route.path);
@@ -216,7 +228,8 @@ async fn fields_of_any_type_and_size_cause_no_fault() {
             for value in &values {
                 let request = person.request(&route.method, &filled(&route.path)).header("x-stopline-request", "1");
                 let request = request.header(header::CONTENT_TYPE, "application/json");
-                let what: String = format!("{} {} {field}={value}", route.method, route.path).chars().take(200).collect();
+                let what: String =
+                    format!("{} {} {field}={value}", route.method, route.path).chars().take(200).collect();
                 judged(person, &what, request.body(Body::from(json!({ field: value }).to_string()))).await;
             }
         }
