@@ -1,10 +1,8 @@
 //! What the pages ask, answered over the store, the cameras' rings and the evidence folder.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use futures::StreamExt as _;
 use stopline_ingest::{Codec, Packet};
 use stopline_store::{
@@ -13,19 +11,21 @@ use stopline_store::{
     spool::Spool,
 };
 use stopline_types::{
-    CameraId, CameraStatus, Case, CaseFilter, CaseStatus, Event, EventId, EvidenceRef, HourCount, Offender, Passage,
-    PassageFilter, PassageTally, Review, Tally, TallyQuery, TrafficCount, UtcUs,
+    CameraId, CameraStatus, Case, CaseFilter, CaseStatus, Event, EventId, EvidenceRef, ExportQuery, HourCount,
+    Offender, Passage, PassageFilter, PassageTally, Review, Tally, TallyQuery, TrafficCount, UtcUs,
 };
 use stopline_web::{
     Answer, Backend, BackendError, CameraImage, CameraInfo, Certificate, Device, EvidenceFile, Health, LivePacket,
-    LivePackets, SceneFault, Storage, StoragePart, StoreState,
+    LivePackets, SceneFault, Storage, StoreState,
 };
 use tokio::sync::broadcast;
 
 use crate::{
+    case_memory::CaseMemory,
     config::CameraConfig,
     engine::{cameras::Cameras, intake::Intake, lag::Lag, stills},
     scene_file::{self, NotSaved},
+    storage,
 };
 
 /// How far back the latest picture of a camera may lie.
@@ -43,6 +43,10 @@ pub(crate) struct EngineBackend {
     pub(crate) lag: Arc<Lag>,
     pub(crate) started: UtcUs,
     pub(crate) saving: tokio::sync::Mutex<()>,
+    /// What lies on the disk, and when it was measured.
+    pub(crate) storage: tokio::sync::Mutex<Option<(Instant, Storage)>>,
+    /// Cases asked for lately.
+    pub(crate) read: CaseMemory,
 }
 
 /// A camera as its file says it.
@@ -64,19 +68,6 @@ fn info(camera: &CameraConfig) -> CameraInfo {
         position: camera.position,
         device,
     }
-}
-
-/// Bytes of all files below a folder; files that go meanwhile count nothing.
-fn bytes_below(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    entries
-        .filter_map(Result::ok)
-        .map(|entry| match entry.file_type() {
-            Ok(kind) if kind.is_dir() => bytes_below(&entry.path()),
-            Ok(_) => entry.metadata().map_or(0, |about| about.len()),
-            Err(_) => 0,
-        })
-        .sum()
 }
 
 fn live_packet(packet: Packet) -> LivePacket {
@@ -113,12 +104,20 @@ fn from_store(error: StoreError) -> BackendError {
 
 impl Backend for EngineBackend {
     fn cases(&self, filter: CaseFilter) -> Answer<'_, Vec<Case>> {
-        Box::pin(async move { self.store.cases(&filter).await.map_err(from_store) })
+        Box::pin(async move {
+            let cases = self.store.cases(&filter).await.map_err(from_store)?;
+            self.read.keep(&cases);
+            Ok(cases)
+        })
     }
 
     fn case(&self, id: EventId) -> Answer<'_, Case> {
         Box::pin(async move {
+            if let Some(case) = self.read.get(id) {
+                return Ok(case);
+            }
             if let Some(case) = self.store.case(id).await.map_err(from_store)? {
+                self.read.keep(std::slice::from_ref(&case));
                 return Ok(case);
             }
             // Durable, but its row is still on the way: a page that was told of it asks at once.
@@ -137,6 +136,10 @@ impl Backend for EngineBackend {
 
     fn traffic(&self, from: UtcUs, to: UtcUs) -> Answer<'_, Vec<TrafficCount>> {
         Box::pin(async move { self.store.traffic(Some(from), Some(to)).await.map_err(from_store) })
+    }
+
+    fn parquet(&self, query: ExportQuery) -> Answer<'_, Bytes> {
+        Box::pin(async move { self.store.parquet(&query).await.map(Bytes::from).map_err(from_store) })
     }
 
     fn cameras(&self) -> Answer<'_, Vec<CameraStatus>> {
@@ -219,23 +222,17 @@ impl Backend for EngineBackend {
     }
 
     fn storage(&self) -> Answer<'_, Storage> {
-        let (data, evidence) = (self.data_dir.clone(), self.evidence_dir.clone());
         Box::pin(async move {
-            let measured = tokio::task::spawn_blocking(move || {
-                let disk = rustix::fs::statvfs(&data).map_err(|e| BackendError::Unavailable(e.to_string()))?;
-                let parts = [("evidence", evidence), ("store", data.join("clickhouse")), ("spool", data.join("spool"))];
-                let parts = parts.map(|(name, folder)| StoragePart {
-                    name: name.to_owned(),
-                    bytes: bytes_below(&folder),
-                    bytes_per_day: None,
-                });
-                Ok::<_, BackendError>(Storage {
-                    total_bytes: disk.f_blocks * disk.f_frsize,
-                    free_bytes: disk.f_bavail * disk.f_frsize,
-                    parts: parts.into(),
-                })
-            });
-            measured.await.map_err(|e| BackendError::Fault(e.to_string()))?
+            let mut known = self.storage.lock().await;
+            if let Some((_, storage)) = known.as_ref().filter(|(at, _)| at.elapsed() < storage::MEASURED_EVERY) {
+                return Ok(storage.clone());
+            }
+            let (data, evidence) = (self.data_dir.clone(), self.evidence_dir.clone());
+            let measured = tokio::task::spawn_blocking(move || storage::measure(&data, &evidence));
+            let storage = measured.await.map_err(|e| BackendError::Fault(e.to_string()))?;
+            let storage = storage.map_err(|e| BackendError::Unavailable(e.kind().to_string()))?;
+            *known = Some((Instant::now(), storage.clone()));
+            Ok(storage)
         })
     }
 
@@ -254,6 +251,7 @@ impl Backend for EngineBackend {
     fn append_review(&self, review: Review) -> Answer<'_, ()> {
         let spool = Arc::clone(&self.spool);
         let intake = self.intake.clone();
+        self.read.forget(review.violation);
         Box::pin(async move {
             // Straight to the spool, not through the intake's queue: the officer waits for it.
             let event = Event::Review(review);

@@ -380,6 +380,31 @@ pub(crate) enum BenchOf {
     DetectorRecall(RecallArgs),
     /// How well and how fast plates are read, on pictures whose plates are known.
     Plates(BenchPlatesArgs),
+    /// How fast the pages' server answers reviewers and dashboards over a long history.
+    Pages(BenchPagesArgs),
+}
+
+/// `bench pages`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchPagesArgs {
+    /// Violations in the history, and as many passages.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub violations: u64,
+    /// People who review, a case every 8 s.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub reviewers: u32,
+    /// Dashboards, each loaded every 15 s.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub dashboards: u32,
+    /// How long.
+    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = parse_seconds)]
+    pub seconds: f64,
+    /// Keep the history here and use it again; a temporary folder unless given.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `bench plates`.

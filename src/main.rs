@@ -1,6 +1,7 @@
 //! `stopline`: wiring only. Parses, resolves, runs, prints one error chain, chooses an exit code.
 
 mod backend;
+mod case_memory;
 mod cli;
 mod command;
 mod config;
@@ -8,6 +9,7 @@ mod demo;
 mod engine;
 mod scene_file;
 mod score;
+mod storage;
 
 use std::{
     io::{IsTerminal as _, Write as _},

@@ -46,7 +46,7 @@ use stopline_store::{
 use stopline_types::{CameraId, CameraStatus, Event};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use crate::{backend::EngineBackend, config::Config};
+use crate::{backend::EngineBackend, case_memory::CaseMemory, config::Config};
 
 pub(crate) use history::History;
 
@@ -174,6 +174,8 @@ impl Engine {
             lag,
             started: std::time::SystemTime::now().into(),
             saving: tokio::sync::Mutex::default(),
+            read: CaseMemory::default(),
+            storage: tokio::sync::Mutex::default(),
         };
         let pages = Pages::open(&config, Arc::new(backend)).await?;
         let metrics = match engine.metrics.listen {
@@ -207,6 +209,11 @@ impl Engine {
     /// Address of the pages.
     pub(crate) fn web_address(&self) -> SocketAddr {
         self.pages.address
+    }
+
+    /// Where the store answers.
+    pub(crate) fn endpoint(&self) -> &stopline_store::Endpoint {
+        self.history.store.endpoint()
     }
 
     /// The pages' users and links.

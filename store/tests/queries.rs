@@ -14,7 +14,8 @@ use stopline_store::{
     spool::{Spool, SpoolLimits},
 };
 use stopline_types::{
-    Case, CaseFilter, CaseStatus, Event, EventId, PassageFilter, RuleKind, RuleMode, VehicleClass, Verdict, Violation,
+    Case, CaseFilter, CaseStatus, Event, EventId, ExportQuery, ExportTable, PassageFilter, RuleKind, RuleMode,
+    VehicleClass, Verdict, Violation,
 };
 
 struct World {
@@ -155,4 +156,20 @@ async fn the_past_is_answered() {
     expected.sort();
     assert_eq!(store.ids(TableName::Violations).await.unwrap(), expected);
     chdb.stop();
+}
+
+#[tokio::test]
+async fn tables_are_taken_away_as_parquet() {
+    let world = world().await;
+    let query = |table, plates| ExportQuery { table, from: at(-60.0), to: at(7200.0), cameras: None, plates };
+    for table in [ExportTable::Cases, ExportTable::Passages] {
+        let with = world.store.parquet(&query(table, true)).await.unwrap();
+        assert_eq!((&with[..4], &with[with.len() - 4..]), (&b"PAR1"[..], &b"PAR1"[..]), "{table:?}");
+        let holds = |file: &[u8], text: &str| file.windows(text.len()).any(|part| part == text.as_bytes());
+        let without = world.store.parquet(&query(table, false)).await.unwrap();
+        assert!(with.len() > without.len(), "{table:?}: plates stand in it");
+        assert!(!holds(&without, "59S106865"), "{table:?}: plates are left out");
+    }
+    let none = ExportQuery { cameras: Some(Vec::new()), ..query(ExportTable::Cases, true) };
+    assert!(!world.store.parquet(&none).await.unwrap().windows(5).any(|part| part == b"cam-1"));
 }

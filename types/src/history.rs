@@ -111,6 +111,31 @@ pub struct PassageFilter {
     pub limit: u32,
 }
 
+/// A table that can be taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportTable {
+    /// Violations with where they stand.
+    Cases,
+    /// Passages.
+    Passages,
+}
+
+/// What is taken away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportQuery {
+    /// Which table.
+    pub table: ExportTable,
+    /// At or after.
+    pub from: UtcUs,
+    /// Before.
+    pub to: UtcUs,
+    /// Only these cameras; `None`: any.
+    pub cameras: Option<Vec<CameraId>>,
+    /// Whether plates are told.
+    pub plates: bool,
+}
+
 /// Violations of one rule in one hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

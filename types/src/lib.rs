@@ -24,8 +24,8 @@ pub use event::{
 pub use frame::{BgrImage, Crop, Frame};
 pub use geometry::{BoxPx, PointPx, SizePx};
 pub use history::{
-    Case, CaseFilter, CaseOrder, CaseStatus, HourCount, Offender, PassageFilter, PassageTally, PlateMatch, Tally,
-    TallyQuery, TallyTime, TrafficCount,
+    Case, CaseFilter, CaseOrder, CaseStatus, ExportQuery, ExportTable, HourCount, Offender, PassageFilter,
+    PassageTally, PlateMatch, Tally, TallyQuery, TallyTime, TrafficCount,
 };
 pub use id::{CameraId, EventId, IdError, StreamRole};
 pub use plate::{PlateAlternative, PlateColour, PlateDoubt, PlateEdit, PlateKind, PlateProvince, PlateRead, PlateSeen};

@@ -88,6 +88,8 @@ pub(crate) const RULES: &[(&str, &str, Rule)] = &[
     ("GET", "/api/export/cases.csv", Needs(Right::Export)),
     ("GET", "/api/export/passages.csv", Needs(Right::Export)),
     ("GET", "/api/export/tally.csv", Needs(Right::Export)),
+    ("GET", "/api/export/cases.parquet", Needs(Right::Export)),
+    ("GET", "/api/export/passages.parquet", Needs(Right::Export)),
     ("GET", "/api/cameras", Needs(Right::Watch)),
     ("GET", "/api/cameras/{camera}/image", Needs(Right::Watch)),
     ("GET", "/api/cameras/{camera}/live", Needs(Right::Watch)),

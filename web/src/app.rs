@@ -6,7 +6,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Backend, BackendError, IdentityError, Users, WebConfig, audit, database::Database, limits::Limiter,
-    problem::Problem, pseudonym::Pseudonyms, sessions::Account,
+    problem::Problem, pseudonym::Pseudonyms, queue::Queues, sessions::Account,
 };
 
 /// Longest wait for an answer of the backend.
@@ -30,6 +30,7 @@ pub(crate) struct App {
     pub(crate) per_user: Limiter<i64>,
     pub(crate) per_address: Limiter<Option<IpAddr>>,
     pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) queues: Queues,
     /// True once the server is to stop.
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -43,6 +44,7 @@ impl App {
             users: Users::over(database.clone()),
             database,
             pseudonyms,
+            queues: Queues::default(),
             per_user: Limiter::new(config.per_user),
             per_address: Limiter::new(config.per_address),
             films: Arc::new(Semaphore::new(FILMS_AT_ONCE)),

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use stopline_types::{
-    CameraId, CameraStatus, Case, CaseFilter, Event, EventId, EvidenceRef, HourCount, Offender, Passage, PassageFilter,
-    PassageTally, Review, Tally, TallyQuery, TrafficCount, UtcUs,
+    CameraId, CameraStatus, Case, CaseFilter, Event, EventId, EvidenceRef, ExportQuery, HourCount, Offender, Passage,
+    PassageFilter, PassageTally, Review, Tally, TallyQuery, TrafficCount, UtcUs,
 };
 use tokio::sync::broadcast;
 
@@ -187,6 +187,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Passages by class and hour, `from` inclusive, `to` exclusive.
     fn traffic(&self, from: UtcUs, to: UtcUs) -> Answer<'_, Vec<TrafficCount>>;
+
+    /// A span of a table as a Parquet file.
+    fn parquet(&self, query: ExportQuery) -> Answer<'_, Bytes>;
 
     /// Every configured camera with its state.
     fn cameras(&self) -> Answer<'_, Vec<CameraStatus>>;

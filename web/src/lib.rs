@@ -7,6 +7,7 @@
 //! - `backend` the seam
 //! - `users`, `sessions`, `tokens`, `secret` who comes in; `roles`, `grants`, `access` what they may; `limits` how often
 //! - `decisions`, `case_notes`, `audit` what they decided, noted and looked at; `pseudonym` what analysts see of plates
+//! - `queue` what waits, read once for all
 //! - `api` the routes; `guard` what every request and answer goes through; `pages` the embedded front end
 
 mod access;
@@ -25,6 +26,7 @@ mod live_view;
 mod pages;
 mod problem;
 mod pseudonym;
+mod queue;
 mod request;
 mod roles;
 mod secret;

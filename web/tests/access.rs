@@ -92,6 +92,8 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/api/export/cases.csv", "export"),
     ("GET", "/api/export/passages.csv", "export"),
     ("GET", "/api/export/tally.csv", "export"),
+    ("GET", "/api/export/cases.parquet", "export"),
+    ("GET", "/api/export/passages.parquet", "export"),
     ("GET", "/api/cameras", "watch"),
     ("GET", "/api/cameras/{camera}/image", "watch"),
     ("GET", "/api/cameras/{camera}/live", "watch"),

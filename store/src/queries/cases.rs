@@ -1,83 +1,90 @@
 //! Violations on their way through review.
 
-use clickhouse::Row;
-use serde::Deserialize;
 use stopline_types::{Case, CaseFilter, CaseOrder, CaseStatus, Event, EventId, Review, Verdict, Violation};
 
-use super::{Filter, event, limit};
+use super::{Filter, chosen::Order, event, limit};
 use crate::{Store, StoreError, store::within};
 
-#[derive(Row, Deserialize)]
 struct CaseRow {
     body: String,
     review: String,
 }
 
 impl Store {
-    /// Cases, newest first. Rules in `shadow` make no cases.
+    /// Cases, newest first unless the filter says otherwise. Rules in `shadow` make no cases.
     pub async fn cases(&self, filter: &CaseFilter) -> Result<Vec<Case>, StoreError> {
-        let mut of = Filter::default();
-        of.fixed("mode = 'live'");
-        if let Some(rule) = filter.rule {
-            of.text("rule = {rule:String}", "rule", rule.as_str());
-        }
-        of.camera(filter.camera.as_ref());
-        of.cameras(filter.cameras.as_deref());
-        if let Some(plate) = &filter.plate {
-            of.text("plate = {plate:String}", "plate", plate.as_str());
-        }
-        of.period(filter.from, filter.to);
-        match filter.order {
-            CaseOrder::Newest => of.after(filter.after),
-            CaseOrder::Oldest => of.behind(filter.after),
-        }
-        let status = match filter.status {
-            None => "1",
-            Some(CaseStatus::Waiting) => "r.verdict NOT IN ('confirmed', 'rejected')",
-            Some(CaseStatus::Confirmed) => "r.verdict = 'confirmed'",
-            Some(CaseStatus::Rejected) => "r.verdict = 'rejected'",
+        let order = match filter.order {
+            CaseOrder::Newest => Order::Newest,
+            CaseOrder::Oldest => Order::Oldest,
         };
-        self.fetch_cases("reading cases", &of, status, filter.order, filter.limit).await
+        let of = |after| {
+            let mut of = Filter::default();
+            of.fixed("mode = 'live'");
+            if let Some(rule) = filter.rule {
+                of.text("rule = {rule:String}", "rule", rule.as_str());
+            }
+            of.camera(filter.camera.as_ref());
+            of.cameras(filter.cameras.as_deref());
+            if let Some(plate) = &filter.plate {
+                of.text("plate = {plate:String}", "plate", plate.as_str());
+            }
+            of.period(filter.from, filter.to);
+            match order {
+                Order::Newest => of.after(after),
+                Order::Oldest => of.behind(after),
+            }
+            of
+        };
+        let status = match filter.status {
+            None => "1".to_owned(),
+            Some(CaseStatus::Waiting) => format!("id NOT IN ({})", decided("'confirmed', 'rejected'")),
+            Some(CaseStatus::Confirmed) => format!("id IN ({})", decided("'confirmed'")),
+            Some(CaseStatus::Rejected) => format!("id IN ({})", decided("'rejected'")),
+        };
+        let (doing, rows) = ("reading cases", limit(filter.limit));
+        let keys = self.choose(doing, "violations", (&of, &status), order, filter.after, rows).await?;
+        let (mut bodies, mut reviews) =
+            tokio::try_join!(self.bodies(doing, "violations", &keys), self.decisions(&keys))?;
+        let rows = keys.iter().filter_map(|(_, id)| {
+            Some(CaseRow { body: bodies.remove(id)?, review: reviews.remove(id).unwrap_or_default() })
+        });
+        rows.map(|row| read_case(&row)).collect()
     }
 
     /// One case, whatever the mode of its rule.
     pub async fn case(&self, id: EventId) -> Result<Option<Case>, StoreError> {
-        let mut of = Filter::default();
-        of.text("id = toFixedString(unhex({id:String}), 16)", "id", id.to_string());
-        Ok(self.fetch_cases("reading a case", &of, "1", CaseOrder::Newest, 1).await?.pop())
+        let latest = |table: &str, key: &str, order: &str| {
+            let sql = format!(
+                "SELECT body FROM {table} WHERE {key} = toFixedString(unhex({{id:String}}), 16) \
+                 ORDER BY {order} LIMIT 1"
+            );
+            self.client().query(&sql).param("id", id.to_string())
+        };
+        let violation = latest("violations", "id", "version DESC");
+        let review = latest("reviews", "violation", "revision DESC, version DESC");
+        let (violation, review) = tokio::try_join!(
+            within("reading a case", violation.fetch_optional::<String>()),
+            within("reading a case's decision", review.fetch_optional::<String>()),
+        )?;
+        let row = violation.map(|body| CaseRow { body, review: review.unwrap_or_default() });
+        row.as_ref().map(read_case).transpose()
     }
 
     /// One violation.
     pub async fn violation(&self, id: EventId) -> Result<Option<Violation>, StoreError> {
         Ok(self.case(id).await?.map(|case| case.violation))
     }
+}
 
-    async fn fetch_cases(
-        &self,
-        doing: &str,
-        of: &Filter,
-        status: &str,
-        order: CaseOrder,
-        rows: u32,
-    ) -> Result<Vec<Case>, StoreError> {
-        let order = match order {
-            CaseOrder::Newest => "v.utc DESC, v.id DESC",
-            CaseOrder::Oldest => "v.utc, v.id",
-        };
-        // The decision with the highest revision holds. Only reviews of the violations in question are gathered.
-        let sql = format!(
-            "SELECT v.body AS body, r.body AS review \
-             FROM (SELECT id, utc, body FROM violations FINAL {where_}) AS v \
-             LEFT JOIN (SELECT violation, argMax(body, revision) AS body, argMax(verdict, revision) AS verdict \
-                        FROM reviews FINAL \
-                        WHERE violation IN (SELECT id FROM violations {where_}) GROUP BY violation) AS r \
-             ON v.id = r.violation \
-             WHERE {status} ORDER BY {order} LIMIT {{limit:UInt32}}",
-            where_ = of.sql(),
-        );
-        let query = of.bind(self.client().query(&sql)).param("limit", limit(rows));
-        within(doing, query.fetch_all::<CaseRow>()).await?.iter().map(read_case).collect()
-    }
+/// The violations whose last decision is one of `verdicts`. Of the few that were decided more than once the highest
+/// revision holds; of the many others the only one there is.
+fn decided(verdicts: &str) -> String {
+    let again = "SELECT violation FROM reviews WHERE revision > 1";
+    format!(
+        "SELECT violation FROM reviews WHERE verdict IN ({verdicts}) AND violation NOT IN ({again}) \
+         UNION ALL SELECT violation FROM reviews WHERE violation IN ({again}) GROUP BY violation \
+         HAVING argMax(verdict, (revision, version)) IN ({verdicts})"
+    )
 }
 
 fn read_case(row: &CaseRow) -> Result<Case, StoreError> {

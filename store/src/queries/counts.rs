@@ -91,7 +91,7 @@ impl Store {
                     v.rule::String AS rule, count() AS candidates, \
                     countIf(r.verdict = 'confirmed') AS confirmed, countIf(r.verdict = 'rejected') AS rejected \
              FROM (SELECT id, utc, rule FROM violations FINAL {where_}) AS v \
-             LEFT JOIN (SELECT violation, argMax(verdict, revision) AS verdict FROM reviews FINAL \
+             LEFT JOIN (SELECT violation, argMax(verdict, (revision, version)) AS verdict FROM reviews \
                         WHERE violation IN (SELECT id FROM violations {where_}) GROUP BY violation) AS r \
              ON v.id = r.violation GROUP BY hour, rule ORDER BY hour, rule",
             where_ = of.sql(),

@@ -4,7 +4,9 @@
 
 mod aside;
 mod cases;
+mod chosen;
 mod counts;
+mod export;
 mod filter;
 mod passages;
 mod tally;

@@ -2,36 +2,40 @@
 
 use stopline_types::{Event, Passage, PassageFilter, PlateMatch};
 
-use super::{Filter, event, limit};
-use crate::{Store, StoreError, store::within};
+use super::{Filter, chosen::Order, event, limit};
+use crate::{Store, StoreError};
 
 impl Store {
     /// Passages, newest first.
     pub async fn passages(&self, filter: &PassageFilter) -> Result<Vec<Passage>, StoreError> {
-        let mut of = Filter::default();
-        if let Some(plate) = &filter.plate {
-            match filter.plate_match {
-                PlateMatch::Pattern => of.text("plate LIKE {plate:String}", "plate", like(plate)),
-                PlateMatch::Near => {
-                    let near = "plate != '' AND damerauLevenshteinDistance(plate, {plate:String}) <= 1";
-                    of.text(near, "plate", plate.as_str());
+        let of = |after| {
+            let mut of = Filter::default();
+            // Other conditions follow it; it stands for those that are not asked for.
+            of.fixed("1");
+            if let Some(plate) = &filter.plate {
+                match filter.plate_match {
+                    PlateMatch::Pattern => of.text("plate LIKE {plate:String}", "plate", like(plate)),
+                    PlateMatch::Near => {
+                        let near = "plate != '' AND damerauLevenshteinDistance(plate, {plate:String}) <= 1";
+                        of.text(near, "plate", plate.as_str());
+                    }
                 }
             }
-        }
-        if let Some(class) = filter.class {
-            of.text("class = {class:String}", "class", class.as_str());
-        }
-        of.camera(filter.camera.as_ref());
-        of.cameras(filter.cameras.as_deref());
-        of.period(filter.from, filter.to);
-        of.after(filter.after);
-        let sql =
-            format!("SELECT body FROM passages FINAL {} ORDER BY utc DESC, id DESC LIMIT {{limit:UInt32}}", of.sql());
-        let query = of.bind(self.client().query(&sql)).param("limit", limit(filter.limit));
-        let bodies = within("reading passages", query.fetch_all::<String>()).await?;
-        bodies
-            .iter()
-            .map(|body| match event::<Event>("passages", body)? {
+            if let Some(class) = filter.class {
+                of.text("class = {class:String}", "class", class.as_str());
+            }
+            of.camera(filter.camera.as_ref());
+            of.cameras(filter.cameras.as_deref());
+            of.period(filter.from, filter.to);
+            of.after(after);
+            of
+        };
+        let (doing, rows) = ("reading passages", limit(filter.limit));
+        let keys = self.choose(doing, "passages", (&of, "1"), Order::Newest, filter.after, rows).await?;
+        let mut bodies = self.bodies(doing, "passages", &keys).await?;
+        keys.iter()
+            .filter_map(|(_, id)| bodies.remove(id))
+            .map(|body| match event::<Event>("passages", &body)? {
                 Event::Passage(passage) => Ok(passage),
                 other => Err(StoreError::Row { table: "passages", reason: format!("it holds a {}", other.kind()) }),
             })

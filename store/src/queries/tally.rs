@@ -66,7 +66,7 @@ impl Store {
             "SELECT {slot} AS slot, {camera} AS camera_key, {rule} AS rule_key, count() AS candidates, \
                     countIf(r.verdict = 'confirmed') AS confirmed, countIf(r.verdict = 'rejected') AS rejected \
              FROM (SELECT id, utc, camera, rule FROM violations FINAL {where_}) AS v \
-             LEFT JOIN (SELECT violation, argMax(verdict, revision) AS verdict FROM reviews FINAL \
+             LEFT JOIN (SELECT violation, argMax(verdict, (revision, version)) AS verdict FROM reviews \
                         WHERE violation IN (SELECT id FROM violations {where_}) GROUP BY violation) AS r \
              ON v.id = r.violation GROUP BY slot, camera_key, rule_key ORDER BY slot, camera_key, rule_key",
             slot = slot(query.time, "v.utc"),
@@ -134,7 +134,7 @@ impl Store {
             "SELECT v.plate AS plate_key, countIf(r.verdict != 'rejected') AS candidates, \
                     countIf(r.verdict = 'confirmed') AS confirmed, toUnixTimestamp64Micro(max(v.utc)) AS last \
              FROM (SELECT id, utc, plate FROM violations FINAL {where_}) AS v \
-             LEFT JOIN (SELECT violation, argMax(verdict, revision) AS verdict FROM reviews FINAL \
+             LEFT JOIN (SELECT violation, argMax(verdict, (revision, version)) AS verdict FROM reviews \
                         WHERE violation IN (SELECT id FROM violations {where_}) GROUP BY violation) AS r \
              ON v.id = r.violation GROUP BY plate_key HAVING candidates > 1 \
              ORDER BY candidates DESC, last DESC LIMIT {{limit:UInt32}}",

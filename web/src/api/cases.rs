@@ -17,14 +17,14 @@ use crate::{
     app::App,
     decisions,
     problem::Problem,
+    queue::{self, Part},
     request::{Params, SignedIn, Within, camera_id, cursor, cursor_text, event_id, page_size, span, word},
     roles::Right,
     sessions::Account,
 };
 
-/// Cases asked of the store at a time for the queue, and how often at most.
-const QUEUE_PAGE: u32 = 200;
-const QUEUE_PAGES: usize = 10;
+/// Cases of the queue looked up at a time.
+const LOOKED_UP: usize = 100;
 /// How far from the act a vehicle's best moment may lie, seconds.
 const PASSAGE_WITHIN_S: f64 = 60.0;
 const PASSAGES_LOOKED_AT: u32 = 1000;
@@ -137,32 +137,26 @@ pub(crate) async fn queue(
     Params(params): Params<QueueParams>,
 ) -> Result<Json<Queue>, Problem> {
     let limit = page_size(params.limit)? as usize;
-    let mut filter = CaseFilter {
-        status: Some(CaseStatus::Waiting),
+    let part = Part {
         rule: word("rule", params.rule.as_deref(), RuleKind::ALL, |r| r.as_str())?,
         camera: params.camera.as_deref().map(|text| camera_id("camera", text)).transpose()?,
         cameras: within.list(),
-        limit: QUEUE_PAGE,
-        order: CaseOrder::Oldest,
-        ..CaseFilter::default()
     };
     app.note(&account, "queue_read", "", "").await?;
-    let (mut items, mut more) = (Vec::new(), true);
-    for _ in 0..QUEUE_PAGES {
-        let cases = app.ask(app.backend.cases(filter.clone())).await?;
-        more = cases.len() >= QUEUE_PAGE as usize;
-        filter.after = cases.last().map(|last| (last.violation.utc, last.violation.id));
-        let cases = cases.into_iter().filter(|case| shown(case, &within)).collect();
-        items.extend(views(&app, cases).await?.into_iter().filter(|view| for_person(view, &account)));
-        if !more || items.len() >= limit {
+    let waiting = queue::waiting(&app, part).await?;
+    let (mut items, mut more) = (Vec::new(), waiting.more);
+    let mut rest = waiting.cases.iter().filter(|case| shown(case, &within));
+    loop {
+        let some: Vec<Case> = rest.by_ref().take(LOOKED_UP).cloned().collect();
+        if some.is_empty() {
+            break;
+        }
+        items.extend(views(&app, some).await?.into_iter().filter(|view| for_person(view, &account)));
+        if items.len() > limit {
+            more = true;
             break;
         }
     }
-    items.sort_by(|a, b| {
-        let surer = |view: &CaseView| std::cmp::Reverse((view.case.violation.confidence * 1e6) as i64);
-        (a.deadline, surer(a), a.case.violation.id).cmp(&(b.deadline, surer(b), b.case.violation.id))
-    });
-    more |= items.len() > limit;
     items.truncate(limit);
     Ok(Json(Queue { items, more }))
 }

@@ -110,6 +110,9 @@ pub(super) async fn finish(
         return Ok((StatusCode::OK, Json(CaseView::new(&app.config, case, ours, info.as_ref()))));
     };
 
+    if review.verdict == Verdict::Reopened {
+        app.queues.forget();
+    }
     // From here on the decision is kept, whatever happens: a lost connection must not stop the hand-over half way.
     let handing_over = app.clone();
     let handed_over = tokio::spawn(async move { hand_over_one(&handing_over, review).await });

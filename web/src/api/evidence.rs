@@ -33,8 +33,8 @@ const ALWAYS: [&str; 3] = ["manifest.json", "manifest.sig", "public.pem"];
         ("file" = String, Path, description = "a name of `evidence.files`, `manifest.json`, `manifest.sig` or `public.pem`"),
     ),
     responses(
-        (status = 200, description = "the file", content_type = "application/octet-stream"),
-        (status = 206, description = "the part asked for", content_type = "application/octet-stream"),
+        (status = 200, description = "the file", content(("image/jpeg"), ("video/mp4"), ("application/json"), ("application/octet-stream"))),
+        (status = 206, description = "the part asked for", content(("image/jpeg"), ("video/mp4"), ("application/json"), ("application/octet-stream"))),
         (status = 404, description = "no such case, or the package has no such file", body = Problem),
         (status = 416, description = "the file has no such part"),
     ))]

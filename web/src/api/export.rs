@@ -1,4 +1,4 @@
-//! Lists taken away as CSV (UTF-8, RFC 4180). Who took what away and why stands in the audit log.
+//! Lists taken away as CSV (UTF-8, RFC 4180) or Parquet. Who took what away and why stands in the audit log.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use stopline_types::{Case, CaseFilter, CaseOrder, Passage, PassageFilter, RuleMode};
+use stopline_types::{Case, CaseFilter, CaseOrder, ExportQuery, ExportTable, Passage, PassageFilter, RuleMode};
 use utoipa::IntoParams;
 
 use super::{figures::TallyParams, passages::purpose, statistics::resolve};
@@ -17,6 +17,7 @@ use crate::{
     problem::Problem,
     request::{Params, SignedIn, Within},
     roles::Right,
+    sessions::Account,
 };
 
 /// Rows asked of the store at a time, and rows of a file at most.
@@ -173,6 +174,58 @@ fn passage_cells(p: &Passage) -> Vec<String> {
         p.lane.clone().unwrap_or_default(),
         format!("{:.3}", p.confidence),
     ]
+}
+
+/// Cases of a span with where they stand as Parquet, newest first, at most a million. Plates are left out for people who
+/// may not see them. Decisions of the last seconds may be missing.
+#[utoipa::path(get, path = "/export/cases.parquet", tag = "history", params(ExportParams), responses(
+    (status = 200, description = "the file", content_type = "application/vnd.apache.parquet"),
+    (status = 422, description = "a value was refused", body = Problem),
+))]
+pub(crate) async fn cases_parquet(
+    State(app): State<Arc<App>>,
+    SignedIn(account): SignedIn,
+    within: Within,
+    Params(params): Params<ExportParams>,
+) -> Result<Response, Problem> {
+    parquet(&app, &account, &within, &params, ExportTable::Cases).await
+}
+
+/// Passages of a span as Parquet, newest first, at most a million. Plates are left out for people who may not see them.
+#[utoipa::path(get, path = "/export/passages.parquet", tag = "history", params(ExportParams), responses(
+    (status = 200, description = "the file", content_type = "application/vnd.apache.parquet"),
+    (status = 422, description = "a value was refused", body = Problem),
+))]
+pub(crate) async fn passages_parquet(
+    State(app): State<Arc<App>>,
+    SignedIn(account): SignedIn,
+    within: Within,
+    Params(params): Params<ExportParams>,
+) -> Result<Response, Problem> {
+    parquet(&app, &account, &within, &params, ExportTable::Passages).await
+}
+
+async fn parquet(
+    app: &App,
+    account: &Account,
+    within: &Within,
+    params: &ExportParams,
+    table: ExportTable,
+) -> Result<Response, Problem> {
+    let purpose = purpose(params.purpose.as_deref())?;
+    let (from, to) = resolve(params.from.as_deref(), params.to.as_deref())?;
+    let (action, name) = match table {
+        ExportTable::Cases => ("cases_exported", "cases.parquet"),
+        ExportTable::Passages => ("passages_exported", "passages.parquet"),
+    };
+    app.note(account, action, format!("{from} {to}"), purpose).await?;
+    let query = ExportQuery { table, from, to, cameras: within.list(), plates: account.may(Right::Unmask) };
+    let file = app.ask(app.backend.parquet(query)).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/vnd.apache.parquet".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    Ok((headers, file).into_response())
 }
 
 /// The same figures as `/api/tally` has of violations. They name no vehicle.

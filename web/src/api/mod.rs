@@ -3,7 +3,7 @@
 mod agencies;
 mod audit_log;
 mod cameras;
-mod case_view;
+pub(crate) mod case_view;
 mod cases;
 pub(crate) mod decide;
 mod evidence;
@@ -85,6 +85,8 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(export::cases))
         .routes(routes!(export::passages))
         .routes(routes!(export::tally))
+        .routes(routes!(export::cases_parquet))
+        .routes(routes!(export::passages_parquet))
         .routes(routes!(scenes::scene, scenes::keep).layer(DefaultBodyLimit::max(scenes::SCENE_MAX)))
         .routes(routes!(scenes::check).layer(DefaultBodyLimit::max(scenes::SCENE_MAX)))
         .routes(routes!(scenes::sites))
@@ -128,6 +130,7 @@ fn tell_rights(description: &mut utoipa::openapi::OpenApi) {
 
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let (router, description) = described().split_for_parts();
+    let description = with_problems(&description);
     router
         .route("/api/openapi.json", get(move || std::future::ready(Json(description))))
         .route_layer(middleware::from_fn_with_state(app.clone(), access::check))
@@ -137,7 +140,39 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 }
 
 pub(crate) fn openapi_json() -> String {
-    described().into_openapi().to_pretty_json().unwrap_or_default()
+    serde_json::to_string_pretty(&with_problems(&described().into_openapi())).unwrap_or_default()
+}
+
+/// The description with what every route may answer besides: a problem, as `application/problem+json`.
+fn with_problems(description: &utoipa::openapi::OpenApi) -> serde_json::Value {
+    const PROBLEM: &str = "#/components/schemas/Problem";
+    let mut described = serde_json::to_value(description).unwrap_or_default();
+    let paths = described
+        .get_mut("paths")
+        .and_then(serde_json::Value::as_object_mut)
+        .into_iter()
+        .flat_map(|paths| paths.values_mut());
+    for operation in paths.filter_map(|item| item.as_object_mut()).flat_map(|item| item.values_mut()) {
+        let Some(responses) = operation.get_mut("responses").and_then(serde_json::Value::as_object_mut) else {
+            continue;
+        };
+        for response in responses.values_mut() {
+            let Some(content) = response.get_mut("content").and_then(serde_json::Value::as_object_mut) else {
+                continue;
+            };
+            if content.get("application/json").is_some_and(|of| of["schema"]["$ref"] == PROBLEM)
+                && let Some(problem) = content.remove("application/json")
+            {
+                content.insert("application/problem+json".to_owned(), problem);
+            }
+        }
+        let refused = serde_json::json!({
+            "description": "refused (400, 401, 403, 404, 405, 409, 413, 415, 422, 429), or cannot be answered now (500, 503)",
+            "content": { "application/problem+json": { "schema": { "$ref": PROBLEM } } },
+        });
+        responses.insert("default".to_owned(), refused);
+    }
+    described
 }
 
 async fn nothing_here() -> Problem {

@@ -2,11 +2,12 @@
 //
 //   STOPLINE_SAMPLE      the program `sample_backend`, built
 //   STOPLINE_CHROMIUM    Chromium, /usr/bin/chromium if not given
-//   STOPLINE_SCREENSHOTS folder to save pictures in; none if not given
+//   STOPLINE_SCREENSHOTS folder to save pictures in (made small with ffmpeg); none if not given
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdir, readFile } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
 const sample = process.env.STOPLINE_SAMPLE;
@@ -41,7 +42,12 @@ const shots = new Set();
 async function shot(page, name) {
   if (!pictures) return;
   await mkdir(pictures, { recursive: true });
-  await page.screenshot({ path: `${pictures}/${name}.png` });
+  const whole = `${pictures}/.${name}.png`;
+  await page.screenshot({ path: whole });
+  // Small enough for a repository: fewer colours, and not larger than a page shows them.
+  const reduce = 'scale=1120:-1:flags=lanczos,split[a][b];[a]palettegen=max_colors=96[p];[b][p]paletteuse=dither=none';
+  await promisify(execFile)('ffmpeg', ['-v', 'error', '-y', '-i', whole, '-vf', reduce, `${pictures}/${name}.png`]);
+  await rm(whole);
   shots.add(name);
 }
 
@@ -240,7 +246,6 @@ try {
     await page.getByLabel('Phương tiện').selectOption('truck');
     await page.getByRole('button', { name: 'Tra cứu' }).click();
     await page.waitForFunction(() => [...document.querySelectorAll('tbody tr td:nth-child(3)')].every((cell) => cell.textContent === 'Xe tải'));
-    await shot(page, 'plates');
     await page.goto(`${address}/statistics`);
     await page.getByRole('img', { name: 'Vi phạm theo giờ và loại lỗi' }).waitFor();
     await shot(page, 'statistics');
@@ -306,6 +311,75 @@ try {
     await page.getByText('phiên này').waitFor();
     await shot(page, 'account');
     await axe(page, 'account');
+  });
+
+  await test('a first start: the administrator signs in by password and makes a user, who signs in', async () => {
+    const byPassword = async (name, password) => {
+      const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
+      const fresh = await context.newPage();
+      fresh.setDefaultTimeout(WAIT_MS);
+      await fresh.goto(address);
+      await fresh.getByLabel('Tên người dùng').fill(name);
+      await fresh.getByLabel('Mật khẩu').fill(password);
+      await fresh.getByRole('button', { name: 'Đăng nhập' }).click();
+      return { context, fresh };
+    };
+    const wrong = await byPassword('admin', 'admin');
+    await wrong.fresh.getByRole('alert').waitFor();
+    await wrong.context.close();
+    const { context, fresh } = await byPassword('quan', 'mat-khau-thu-nghiem');
+    await fresh.getByRole('button', { name: 'Đăng xuất' }).waitFor();
+    await fresh.goto(`${address}/users`);
+    const form = fresh.locator('form', { has: fresh.getByRole('heading', { name: 'Thêm người dùng' }) });
+    await form.getByLabel('Tên người dùng').fill('moi');
+    await form.getByLabel('Mật khẩu').fill('cau vong sau con mua');
+    await form.getByLabel('Vai trò').selectOption('viewer');
+    await form.getByRole('button', { name: 'Thêm người dùng' }).click();
+    await fresh.locator('td b', { hasText: 'moi' }).waitFor();
+    await context.close();
+    const moi = await byPassword('moi', 'cau vong sau con mua');
+    await moi.fresh.getByRole('button', { name: 'Đăng xuất' }).waitFor();
+    assert.equal(await moi.fresh.getByRole('link', { name: 'Người dùng' }).count(), 0);
+    await moi.context.close();
+  });
+
+  await test('a search by plate states its reason, which stands in the log', async () => {
+    await page.goto(`${address}/passages`);
+    await page.getByLabel('Biển số', { exact: false }).first().fill('29B1*');
+    await page.getByRole('button', { name: 'Tra cứu' }).click();
+    assert.ok(await page.evaluate(() => document.querySelector('input[required]')?.validity.valueMissing), 'refused without a reason');
+    await page.getByLabel('Mục đích tra cứu').fill('vụ án 118/2026');
+    await page.getByRole('button', { name: 'Tra cứu' }).click();
+    await page.waitForFunction(() => {
+      const plates = [...document.querySelectorAll('tbody tr td:nth-child(2)')].map((cell) => cell.textContent.replace(/[^0-9A-Z]/g, ''));
+      return plates.length > 0 && plates.every((plate) => plate.startsWith('29B1'));
+    });
+    await shot(page, 'search');
+    const kiem = await signedIn('kiem');
+    await kiem.page.goto(`${address}/audit`);
+    await kiem.page.getByText('vụ án 118/2026').first().waitFor();
+    await kiem.context.close();
+  });
+
+  await test('roles see their pages and no others', async () => {
+    const pages = { phan: ['/passages', '/statistics', '/wall', '/cameras'], kiem: ['/audit'], toan: ['/wall', '/statistics', '/cameras'] };
+    for (const [name, allowed] of Object.entries(pages)) {
+      const who = await signedIn(name);
+      const found = await who.page.locator('header nav a').evaluateAll((links) => links.map((link) => new URL(link.href).pathname));
+      assert.deepEqual(found.sort(), [...allowed].sort(), name);
+      await who.context.close();
+    }
+    // What an analyst sees of plates are pseudonyms.
+    const phan = await signedIn('phan');
+    const told = await phan.page.evaluate(async () => (await (await fetch('/api/passages?limit=200')).json()).items.map(({ plate }) => plate?.text).filter(Boolean));
+    assert.ok(told.length > 20 && told.every((text) => !/^29[BXGK]1/.test(text)), told.slice(0, 3).join(' '));
+    assert.equal(await phan.page.evaluate(async () => (await fetch('/api/passages?plate=29B1*&purpose=kiem tra')).status), 403);
+    await phan.page.goto(`${address}/statistics`);
+    await phan.page.getByRole('img', { name: 'Vi phạm theo giờ và loại lỗi' }).waitFor();
+    await phan.page.getByRole('heading', { name: 'Chất lượng camera' }).scrollIntoViewIfNeeded();
+    await shot(phan.page, 'analytics');
+    await axe(phan.page, 'analytics');
+    await phan.context.close();
   });
 
   await test('the other screens say nothing serious to axe', async () => {

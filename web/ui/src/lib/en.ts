@@ -423,7 +423,7 @@ export const en: Record<keyof typeof vi, string> = {
   'stats.precision_by': 'Precision by rule and camera (90 days)',
   'stats.engine_wrong': 'Engine wrong',
   'stats.purpose': 'Why the list is taken away',
-  'stats.export': 'Export CSV',
+  'stats.export': 'Export CSV, Parquet',
   'stats.mon': 'Mon',
   'stats.tue': 'Tue',
   'stats.wed': 'Wed',

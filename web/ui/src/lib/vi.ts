@@ -421,7 +421,7 @@ export const vi = {
   'stats.precision_by': 'Độ chính xác theo quy tắc và camera (90 ngày)',
   'stats.engine_wrong': 'Máy sai',
   'stats.purpose': 'Mục đích xuất dữ liệu',
-  'stats.export': 'Xuất CSV',
+  'stats.export': 'Xuất CSV, Parquet',
   'stats.mon': 'T2',
   'stats.tue': 'T3',
   'stats.wed': 'T4',
