@@ -1,6 +1,8 @@
 //! What the tests of this crate share.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+#[cfg(feature = "kafka")]
+pub mod broker;
 pub mod victim;
 
 use std::{
