@@ -36,15 +36,13 @@ fn main() -> Result<(), Failure> {
     };
     match job.as_str() {
         "spool" => append_for_ever(&Arc::new(open(&dir)?), Duration::ZERO),
-        #[cfg(feature = "kafka")]
         "edge" => {
             let spool = Arc::new(open(&dir)?);
-            let options = ShipOptions { rows: 40, ..Default::default() };
+            let options = ShipOptions { rows: 400, ..Default::default() };
             let _forwarder = stopline_store::kafka::Forwarder::start(spool.clone(), &kafka()?, options)?;
             // A load that a sink of small ranges can follow.
-            append_for_ever(&spool, Duration::from_millis(10))
+            append_for_ever(&spool, Duration::from_millis(30))
         }
-        #[cfg(feature = "kafka")]
         "sink" => {
             use stopline_store::kafka::{Sink, SinkOptions};
             let options = SinkOptions { rows: 400, age: Duration::from_millis(50) };
@@ -79,8 +77,6 @@ fn store() -> Result<Store, Failure> {
         ..Endpoint::default()
     })?)
 }
-
-#[cfg(feature = "kafka")]
 fn kafka() -> Result<stopline_store::kafka::KafkaConfig, Failure> {
     let mut config = stopline_store::kafka::KafkaConfig::new(vec![of("STOPLINE_TEST_BROKER")?]);
     config.session_timeout = Duration::from_secs(6);

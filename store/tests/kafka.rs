@@ -3,7 +3,6 @@
 //!
 //! The packaged broker keeps its log in memory only: killing it shows that we live without a broker and go on with the
 //! next one, and nothing about Kafka's own durability.
-#![cfg(feature = "kafka")]
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod common;
@@ -310,11 +309,11 @@ async fn the_whole_path_loses_and_doubles_nothing_whoever_is_killed() {
     let spool = Arc::new(Spool::open(&spool_dir, SpoolLimits::default()).unwrap());
     let forwarder = Forwarder::start(spool.clone(), &config, ShipOptions::default()).unwrap();
     let last = Sink::start(&config, &store, SinkOptions::default()).unwrap();
-    assert!(forwarder.drain(Duration::from_secs(120)), "{:?}", forwarder.stats());
+    assert!(forwarder.drain(Duration::from_secs(300)), "{:?}", forwarder.stats());
     forwarder.stop();
     let accepted = spool.stats().unwrap().next;
     let kinds = [(TableName::Passages, "passage"), (TableName::Violations, "violation")];
-    let deadline = std::time::Instant::now() + Duration::from_secs(180);
+    let deadline = std::time::Instant::now() + Duration::from_secs(300);
     let there = loop {
         let mut there = BTreeSet::new();
         for (table, kind) in kinds {

@@ -1,7 +1,5 @@
 //! What the tests of this crate share.
-#![allow(dead_code, missing_docs, unreachable_pub)]
-
-#[cfg(feature = "kafka")]
+#![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub)]
 pub mod broker;
 pub mod victim;
 
