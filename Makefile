@@ -2,10 +2,10 @@ SHELL := /bin/bash
 # `make` lists what there is. Settings: STOPLINE_CACHE (fetched libraries and models, default ~/.cache/stopline).
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ui build demo test audit bench clean-cache
+.PHONY: help setup ui build demo test crash audit bench clean-cache
 
 # Handed over by the environment, never on a line that make or a log shows: a camera's address may hold a password.
-export DURATION CAMERA CLIP SCENE
+export DURATION CAMERA CLIP SCENE KILLS
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,10 @@ demo: ## set-up, build, and the whole path on simulated cameras
 
 test: ## everything that must hold: formats, lints, licences, tests, page
 	@scripts/test.sh
+
+crash: ## kills edge, sink and ClickHouse at random, KILLS=100 times, and looks for a lost or doubled event
+	@scripts/setup.sh --test && . scripts/env.sh && STOPLINE_CRASH_KILLS=$${KILLS:-100} \
+	  cargo test --locked -p stopline-store --examples --test kafka -- --nocapture the_whole_path
 
 audit: ## known vulnerabilities in the dependencies (asks the RustSec database on GitHub)
 	@scripts/setup.sh --test && . scripts/env.sh && cargo-deny --locked check

@@ -38,6 +38,17 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Cameras and detection only: events go to Kafka ([kafka] in stopline.toml), proofs stay in the data folder here.
+    Edge {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Stop after so many seconds.
+        #[arg(long, value_name = "S", value_parser = parse_seconds)]
+        duration: Option<f64>,
+        /// Print each event once it is durable, one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
     /// A file as a camera: prints its events.
     Replay(ReplayArgs),
     /// Checks configuration, models, libraries, store and every camera; prints a table.

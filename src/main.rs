@@ -72,6 +72,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Run { config, duration, json } => command::run::run(&config.dir, duration, json),
+        Command::Edge { config, duration, json } => command::run::edge(&config.dir, duration, json),
         Command::Replay(args) => command::replay::run(&args),
         Command::Check { config, offline, timeout, json } => command::check::run(&config.dir, offline, timeout, json),
         Command::Camera { action: CameraAction::Add(args) } => command::camera::add(&args),

@@ -4,88 +4,13 @@
 
 mod common;
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    io::{BufRead as _, BufReader},
-    process::{Child, Stdio},
-    sync::mpsc,
-    time::{Duration, Instant},
-};
+use std::collections::{BTreeSet, HashSet};
 
-use common::{ConfigDir, JUNCTION_MAIN, JUNCTION_SUB, Simulator, cached, junction_camera, stopline};
+use common::{
+    ConfigDir, JUNCTION_MAIN, JUNCTION_SUB, Simulator, junction_camera,
+    running::{Running, assert_exactly_once, signal},
+};
 use serde_json::Value;
-use stopline_store::{
-    Store,
-    embedded::{Embedded, EmbeddedConfig, HUNG_AFTER},
-};
-
-/// `stopline run --json`: each line is an event that is durable.
-struct Running {
-    child: Child,
-    lines: mpsc::Receiver<Value>,
-}
-
-impl Running {
-    fn start(config: &ConfigDir) -> Self {
-        let mut child = stopline()
-            .args(["run", "--config", &config.arg(), "--json"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the engine starts");
-        let (sender, lines) = mpsc::channel();
-        let stdout = BufReader::new(child.stdout.take().expect("piped"));
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                // A line cut by kill -9 is no acknowledgement.
-                if let Ok(event) = serde_json::from_str(&line)
-                    && sender.send(event).is_err()
-                {
-                    break;
-                }
-            }
-        });
-        Self { child, lines }
-    }
-
-    /// Collects durable events until `enough` says so.
-    fn collect(&self, acknowledged: &mut Vec<Value>, enough: impl Fn(&[Value]) -> bool) {
-        let patience = Instant::now() + Duration::from_secs(90);
-        while !enough(acknowledged) {
-            let left = patience.saturating_duration_since(Instant::now());
-            let event = self.lines.recv_timeout(left).expect("events come within 90 s");
-            acknowledged.push(event);
-        }
-    }
-
-    /// The process of the embedded ClickHouse.
-    fn store_pid(&self) -> Option<i32> {
-        let children = format!("/proc/{}/task", self.child.id());
-        let tasks = std::fs::read_dir(children).ok()?;
-        let lists = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-        lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).find_map(|pid| {
-            let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
-            command.contains("chdb").then(|| pid.parse().ok())?
-        })
-    }
-
-    fn kill_9(mut self, acknowledged: &mut Vec<Value>) {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("waited for");
-        acknowledged.extend(self.lines.iter());
-    }
-
-    fn stop(mut self, acknowledged: &mut Vec<Value>) {
-        signal(self.child.id() as i32, "-TERM");
-        let status = self.child.wait().expect("waited for");
-        acknowledged.extend(self.lines.iter());
-        assert!(status.success(), "the engine ends well: {status}");
-    }
-}
-
-fn signal(pid: i32, signal: &str) {
-    let sent = std::process::Command::new("kill").args([signal, &pid.to_string()]).status().expect("kill");
-    assert!(sent.success());
-}
 
 fn of_kind(events: &[Value], kind: &str) -> usize {
     events.iter().filter(|event| event["event"] == kind).count()
@@ -112,14 +37,14 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
     config.camera("locked", &junction_camera("locked", &simulator.url("cam-1", "main"), None, Some(&wrong)));
 
     let mut acknowledged = Vec::new();
-    let first = Running::start(&config);
+    let first = Running::start("run", &config);
     first.collect(&mut acknowledged, |events| of_kind(events, "passage") >= 3);
     signal(first.store_pid().expect("the embedded ClickHouse runs"), "-KILL");
     let so_far = acknowledged.len();
     first.collect(&mut acknowledged, |events| events.len() >= so_far + 3 && of_kind(events, "violation") >= 1);
     first.kill_9(&mut acknowledged);
 
-    let second = Running::start(&config);
+    let second = Running::start("run", &config);
     let so_far = acknowledged.len();
     second.collect(&mut acknowledged, |events| events.len() >= so_far + 3);
     second.stop(&mut acknowledged);
@@ -131,32 +56,6 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
     assert_eq!(ids.len(), different.len(), "each event is acknowledged once");
     assert_exactly_once(&config, &different);
     assert_evidence(&config, &acknowledged);
-}
-
-/// Every id is in ClickHouse, and no id is there twice.
-fn assert_exactly_once(config: &ConfigDir, acknowledged: &HashSet<String>) {
-    let embedded = Embedded::start(EmbeddedConfig {
-        exe: env!("CARGO_BIN_EXE_stopline").into(),
-        args: vec!["chdb".into(), "--args".into()],
-        library: cached("lib/libchdb.so"),
-        data_dir: config.path().join("data/clickhouse"),
-        port: 0,
-        database: "stopline".into(),
-        hung_after: HUNG_AFTER,
-    })
-    .expect("the store opens again");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let stored = runtime.block_on(async {
-        let store = Store::connect(embedded.endpoint()).expect("reached");
-        let mut stored = HashSet::new();
-        for counted in store.counts().await.expect("counted") {
-            assert_eq!(counted.rows, counted.unique, "{:?} holds doubled rows", counted.table);
-            stored.extend(store.ids(counted.table).await.expect("read").iter().map(ToString::to_string));
-        }
-        stored
-    });
-    let lost: Vec<_> = acknowledged.difference(&stored).collect();
-    assert!(lost.is_empty(), "acknowledged and not in ClickHouse: {lost:?}");
 }
 
 fn assert_evidence(config: &ConfigDir, acknowledged: &[Value]) {

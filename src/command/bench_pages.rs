@@ -25,7 +25,7 @@ use crate::{
     Outcome,
     cli::BenchPagesArgs,
     config::Config,
-    engine::{Engine, Hooks},
+    engine::{Duty, Engine, Hooks},
 };
 
 const PASSWORD: &str = "one two three bench";
@@ -63,11 +63,12 @@ pub(crate) fn run(args: &BenchPagesArgs) -> anyhow::Result<Outcome> {
     let mut config = Config::load(&config_dir)?;
     config.engine.data_dir = std::path::absolute(&data)?;
     config.engine.detector.workers = 1;
-    let engine = runtime.block_on(Engine::start(config, Hooks::default()))?;
-    let filled = fill(engine.endpoint(), args.violations)?;
+    let engine = runtime.block_on(Engine::start(config, Duty::All, Hooks::default()))?;
+    let filled = fill(engine.endpoint().context("the store")?, args.violations)?;
     say(format!("{} violations, {:.0} s to make the new ones", args.violations, filled.as_secs_f64()))?;
-    let pages = format!("http://{}", engine.web_address());
-    people(&engine.web().users(), args)?;
+    let (address, web) = engine.pages().context("the pages")?;
+    let pages = format!("http://{address}");
+    people(&web.users(), args)?;
     let figures = measure(&pages, args)?;
     runtime.block_on(engine.stop())?;
     if args.json {

@@ -1,4 +1,4 @@
-//! `stopline run`: the whole engine in one process.
+//! `stopline run`: the whole engine in one process. `stopline edge`: cameras and detection, with Kafka behind them.
 
 use std::{
     path::Path,
@@ -16,14 +16,30 @@ use super::say_json;
 use crate::{
     Outcome, WrongUse,
     config::Config,
-    engine::{Engine, Hooks, intake::OnDurable},
+    engine::{Duty, Engine, Hooks, intake::OnDurable},
 };
 
 /// Lines that may wait for a slow reader.
 const PRINT_WAITING: usize = 4096;
 
+/// `stopline run`.
 pub(crate) fn run(dir: &Path, duration_s: Option<f64>, json: bool) -> anyhow::Result<Outcome> {
+    engine(dir, Config::load(dir)?, Duty::All, duration_s, json)
+}
+
+/// `stopline edge`.
+pub(crate) fn edge(dir: &Path, duration_s: Option<f64>, json: bool) -> anyhow::Result<Outcome> {
     let config = Config::load(dir)?;
+    let Some(kafka) = config.engine.kafka.clone() else {
+        let file = dir.join("stopline.toml");
+        return Err(
+            WrongUse(format!("{}: no [kafka] with brokers; an edge has nowhere to send", file.display())).into()
+        );
+    };
+    engine(dir, config, Duty::Edge(kafka), duration_s, json)
+}
+
+fn engine(dir: &Path, config: Config, duty: Duty, duration_s: Option<f64>, json: bool) -> anyhow::Result<Outcome> {
     if config.cameras.is_empty() {
         let cameras = dir.join("cameras");
         return Err(WrongUse(format!("{}: no camera file; see config/examples", cameras.display())).into());
@@ -34,8 +50,10 @@ pub(crate) fn run(dir: &Path, duration_s: Option<f64>, json: bool) -> anyhow::Re
         if json {
             hooks.on_durable = Some(printer()?);
         }
-        let engine = Engine::start(config, hooks).await?;
-        tracing::info!("pages: http://{}; make a user first: stopline user add NAME", engine.web_address());
+        let engine = Engine::start(config, duty, hooks).await?;
+        if let Some((address, _)) = engine.pages() {
+            tracing::info!("pages: http://{address}; make a user first: stopline user add NAME");
+        }
         wait_for_end(duration_s).await?;
         let ended = engine.stop().await?;
         Ok(Outcome::of(ended.unshipped == 0 && ended.given_up == 0))

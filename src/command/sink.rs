@@ -1,20 +1,16 @@
 //! `stopline sink`: Kafka's events into the store.
 
-use std::{path::Path, pin::pin};
+use std::path::Path;
 
 use anyhow::Context as _;
 use stopline_store::kafka::{Sink, SinkOptions};
 
 use super::run::wait_for_end;
-use crate::{
-    Outcome, WrongUse,
-    config::Config,
-    engine::{History, topic},
-};
+use crate::{Outcome, WrongUse, config::Config, engine::History};
 
 pub(crate) fn run(dir: &Path, duration_s: Option<f64>) -> anyhow::Result<Outcome> {
     let config = Config::load(dir)?;
-    let Some(kafka) = config.engine.kafka.clone() else {
+    let Some(kafka) = &config.engine.kafka else {
         let file = dir.join("stopline.toml");
         return Err(WrongUse(format!("{}: no [kafka] with brokers; a sink has nothing to read", file.display())).into());
     };
@@ -22,16 +18,8 @@ pub(crate) fn run(dir: &Path, duration_s: Option<f64>) -> anyhow::Result<Outcome
     runtime.block_on(async {
         let history = History::start(&config.engine).await?;
         history.prepare_tables().await?;
-        let mut end = pin!(wait_for_end(duration_s));
-        tokio::select! {
-            ended = &mut end => {
-                history.stop().await;
-                return ended.map(|()| Outcome::Success);
-            }
-            () = topic::prepare(&kafka) => {}
-        }
-        let sink = Sink::start(&kafka.config, &history.store, SinkOptions::default()).context("the sink")?;
-        end.await?;
+        let sink = Sink::start(kafka, &history.store, SinkOptions::default()).context("the sink")?;
+        wait_for_end(duration_s).await?;
         let ended = tokio::task::spawn_blocking(move || sink.stop());
         let stats = ended.await?;
         tracing::info!(rows = ?stats.rows, dead_letters = stats.dead_letters, "the sink ended");

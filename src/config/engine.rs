@@ -10,11 +10,12 @@ use std::{
 use serde::Deserialize;
 use stopline_detect::rules::section_speed::SectionConfig;
 use stopline_ingest::RingLimits;
+use stopline_store::kafka::KafkaConfig;
 use stopline_types::{RuleKind, UtcUs, Violation};
 
 use super::{
     Fault, Faults,
-    kafka::{self, Kafka, KafkaRaw},
+    kafka::{self, KafkaRaw},
 };
 
 /// The file as written. Relative paths are relative to the file.
@@ -275,7 +276,7 @@ pub(crate) struct EngineConfig {
     pub plates: PlatesConfig,
     pub sections: Vec<SectionConfig>,
     /// Where events travel between machines; none: everything is here.
-    pub kafka: Option<Kafka>,
+    pub kafka: Option<KafkaConfig>,
 }
 
 /// The cache that `make setup` fills: `$STOPLINE_CACHE`, else `~/.cache/stopline`.

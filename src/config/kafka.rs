@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use stopline_store::kafka::{KafkaConfig, Tls};
+use stopline_store::kafka::{KafkaConfig, Layout, Tls};
 
 use super::{Fault, engine::secret};
 
@@ -20,6 +20,9 @@ pub(super) struct KafkaRaw {
     topic: Option<String>,
     /// Consumer group of sinks.
     group: Option<String>,
+    /// Make the topic where it is missing; false: whoever runs the brokers does.
+    #[serde(default = "make_topic")]
+    make_topic: bool,
     /// Partitions of the topic, where we make it: as many sinks can share the work.
     #[serde(default = "partitions")]
     partitions: i32,
@@ -40,6 +43,10 @@ pub(super) struct KafkaRaw {
     password_file: Option<PathBuf>,
 }
 
+fn make_topic() -> bool {
+    true
+}
+
 fn partitions() -> i32 {
     12
 }
@@ -52,15 +59,7 @@ fn session_timeout_s() -> u64 {
     10
 }
 
-/// The table resolved.
-#[derive(Debug, Clone)]
-pub(crate) struct Kafka {
-    pub config: KafkaConfig,
-    pub partitions: i32,
-    pub replication: i32,
-}
-
-pub(super) fn resolve(raw: KafkaRaw, file: &Path, dir: &Path) -> Result<Kafka, Fault> {
+pub(super) fn resolve(raw: KafkaRaw, file: &Path, dir: &Path) -> Result<KafkaConfig, Fault> {
     let fault = |key: &str, reason: String| Fault::new(file, format!("kafka.{key}"), reason);
     if raw.brokers.is_empty() {
         return Err(fault("brokers", "expected one or more \"host:port\"".into()));
@@ -102,22 +101,22 @@ pub(super) fn resolve(raw: KafkaRaw, file: &Path, dir: &Path) -> Result<Kafka, F
         (None, Some(_)) => return Err(fault("password_env", "given without user".into())),
     };
     let usual = KafkaConfig::new(raw.brokers);
-    let config = KafkaConfig {
+    Ok(KafkaConfig {
         topic: raw.topic.unwrap_or(usual.topic),
         group: raw.group.unwrap_or(usual.group),
         tls: raw.tls.then_some(Tls { ca_file }),
         login,
         session_timeout: Duration::from_secs(raw.session_timeout_s),
+        layout: raw.make_topic.then_some(Layout { partitions: raw.partitions, replication: raw.replication }),
         brokers: usual.brokers,
-    };
-    Ok(Kafka { config, partitions: raw.partitions, replication: raw.replication })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn load(text: &str) -> Result<Kafka, String> {
+    fn load(text: &str) -> Result<KafkaConfig, String> {
         let raw = toml::from_str(text).map_err(|error| error.to_string())?;
         resolve(raw, Path::new("stopline.toml"), Path::new(".")).map_err(|fault| fault.to_string())
     }
@@ -125,7 +124,7 @@ mod tests {
     #[test]
     fn faults_name_their_key() {
         let kafka = load("brokers = [\"a:9092\", \"[::1]:9093\"]").expect("usual names");
-        assert_eq!((kafka.config.topic.as_str(), kafka.config.brokers.len()), ("stopline.events", 2));
+        assert_eq!((kafka.topic.as_str(), kafka.brokers.len()), ("stopline.events", 2));
         for (text, said) in [
             ("brokers = []", "kafka.brokers"),
             ("brokers = [\"a\"]", "kafka.brokers"),

@@ -15,7 +15,6 @@ pub(crate) use camera::{CameraConfig, CameraFile, ControllerConfig, files as cam
 pub(crate) use engine::cache_dir;
 pub(crate) use engine::{EngineConfig, EvidenceConfig, StoreConfig};
 pub(crate) use fault::{Fault, Faults};
-pub(crate) use kafka::Kafka;
 
 use stopline_types::CameraId;
 

@@ -10,6 +10,7 @@ mod summary;
 
 use std::{
     io::IsTerminal as _,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -18,7 +19,7 @@ use anyhow::Context as _;
 use input::Input;
 use live::Live;
 use stopline_types::Event;
-use stopline_web::{NewGrant, Role};
+use stopline_web::{NewGrant, Role, Users};
 use summary::Summary;
 
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     cli::DemoArgs,
     command::{run::wait_for_end, say},
     config::Config,
-    engine::{Engine, Hooks},
+    engine::{Duty, Engine, Hooks},
 };
 
 /// The demo's user. Its password is random and shown to nobody: the only way in is the link for one use.
@@ -62,9 +63,10 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<Outcome> {
     let seen = Arc::new(Seen::default());
     let hooks = hooks(&seen);
     let began = Instant::now();
-    let engine = Engine::start(config, hooks).await?;
-    let link = log_in_link(&engine).await?;
-    say(format!("pages: http://{}", engine.web_address()))?;
+    let engine = Engine::start(config, Duty::All, hooks).await?;
+    let (address, web) = engine.pages().context("the pages")?;
+    let link = log_in_link(address, web.users().clone()).await?;
+    say(format!("pages: http://{address}"))?;
     say(format!("log in once, within 15 minutes: {link}"))?;
     say(format!("cameras: {}; started in {:.1} s", names.len(), began.elapsed().as_secs_f64()))?;
 
@@ -132,8 +134,7 @@ fn hooks(seen: &Arc<Seen>) -> Hooks {
 }
 
 /// Makes the demo's user on the first start; then a link for one use.
-async fn log_in_link(engine: &Engine) -> anyhow::Result<String> {
-    let (users, address) = (engine.web().users().clone(), engine.web_address());
+async fn log_in_link(address: SocketAddr, users: Users) -> anyhow::Result<String> {
     tokio::task::spawn_blocking(move || {
         if !users.list()?.iter().any(|user| user.name == USER) {
             users.add(USER, Role::Approver, &input::random_password()?)?;

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use stopline_store::evidence;
 use stopline_types::{CameraCounters, CameraId, Event, EventId, RuleKind, Violation};
@@ -65,9 +66,10 @@ impl Summary {
         let (events, media_s) = (seen.events, seen.media_s);
         let mut stored: HashSet<EventId> = HashSet::new();
         let mut rows = Vec::new();
-        for counted in stopped.store().counts().await? {
+        let store = stopped.store().context("the store")?;
+        for counted in store.counts().await? {
             rows.push((counted.table.as_str(), counted.rows, counted.unique));
-            stored.extend(stopped.store().ids(counted.table).await?);
+            stored.extend(store.ids(counted.table).await?);
         }
         let missing_rows = events.iter().filter(|event| !stored.contains(&event.id())).count();
         let found: Vec<&Violation> = events

@@ -2,7 +2,7 @@
 //! is under way reaches the store.
 //!
 //! camera → mailbox → worker (detector, tracker, rules) → [`plates::PlateDesk`] → [`evidence::Prover`] for violations →
-//! [`intake::Intake`] → spool → shipper → ClickHouse.
+//! [`intake::Intake`] → spool → ClickHouse, or at an edge → Kafka.
 
 pub(crate) mod cameras;
 mod controller;
@@ -13,12 +13,13 @@ pub(crate) mod intake;
 pub(crate) mod lag;
 mod metrics;
 pub(crate) mod moments;
+mod onward;
 pub(crate) mod outlets;
+mod pages;
 pub(crate) mod plates;
 mod reload;
 pub(crate) mod sections;
 pub(crate) mod stills;
-pub(crate) mod topic;
 mod view;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -28,7 +29,9 @@ use cameras::{Cameras, Kit};
 use evidence::{Prover, ProverThread, Source};
 use intake::{Intake, IntakeThread, OnDurable};
 use lag::Lag;
+use onward::Onward;
 use outlets::{Found, Outlets, prove, route};
+use pages::Pages;
 use plates::{PlateDesk, PlateDeskThread, PlateReading};
 use reload::Watcher;
 use sections::Sections;
@@ -40,20 +43,16 @@ use stopline_ingest::handoff::{Hub, Turn};
 use stopline_store::{
     Store,
     evidence::{Signer, Writer},
-    ship::{ShipOptions, ShipStats, Shipper},
+    ship::ShipStats,
     spool::{Spool, SpoolLimits},
 };
 use stopline_types::{CameraId, CameraStatus, Event};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use crate::{backend::EngineBackend, case_memory::CaseMemory, config::Config};
 
 pub(crate) use history::History;
-
-/// Longest wait for browsers to take what they asked for, when stopping.
-const PAGES_END: Duration = Duration::from_secs(5);
-/// Longest wait for the store to take what is spooled, when stopping. What is left goes at the next start.
-const DRAIN: Duration = Duration::from_secs(20);
+pub(crate) use onward::Duty;
 
 /// Camera, media time in seconds, and how long ago the frame's last packet was received.
 pub(crate) type OnAnalysed = Arc<dyn Fn(&CameraId, f64, Option<Duration>) + Send + Sync>;
@@ -79,20 +78,13 @@ pub(crate) struct Engine {
     desk_thread: Option<PlateDeskThread>,
     prover_thread: ProverThread,
     intake_thread: IntakeThread,
-    shipper: Arc<Shipper>,
-    history: History,
-    pages: Pages,
+    onward: Onward,
+    /// Where the store is ours to ask.
+    pages: Option<Pages>,
     views: view::Views,
     watching: JoinHandle<()>,
     /// Where evidence packages lie.
     pub evidence_dir: std::path::PathBuf,
-}
-
-struct Pages {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<()>,
-    web: stopline_web::Web,
 }
 
 /// How the engine ended.
@@ -110,18 +102,16 @@ pub(crate) struct Ended {
 }
 
 impl Engine {
-    /// Starts everything; an error names the part that could not start, and what did start is stopped.
-    pub(crate) async fn start(config: Config, hooks: Hooks) -> anyhow::Result<Self> {
+    /// Starts everything of `duty`; an error names the part that could not start, and what did start is stopped.
+    pub(crate) async fn start(config: Config, duty: Duty, hooks: Hooks) -> anyhow::Result<Self> {
         let engine = &config.engine;
         std::fs::create_dir_all(&engine.data_dir).with_context(|| engine.data_dir.display().to_string())?;
         let detectors = detection::detectors(engine, engine.workers())?;
         let eye = detection::plate_eye(engine)?;
         let law = detection::law()?;
-        let history = History::start(engine).await?;
-        history.prepare_tables().await?;
         let spool_limits = SpoolLimits { bytes: u64::from(engine.spool.megabytes) << 20, ..Default::default() };
         let spool = Arc::new(Spool::open(&engine.data_dir.join("spool"), spool_limits)?);
-        let shipper = Arc::new(Shipper::start(Arc::clone(&spool), &history.store, ShipOptions::default())?);
+        let onward = Onward::start(duty, engine, &spool).await?;
         let on_durable = hooks.on_durable.clone().unwrap_or_else(|| Arc::new(|_: &Event, _| {}));
         let (intake, intake_thread) = Intake::start(Arc::clone(&spool), on_durable)?;
 
@@ -163,21 +153,26 @@ impl Engine {
         let watching = tokio::spawn(view::watch(views.clone(), Arc::clone(&cameras)));
         let lag = Arc::new(Lag::default());
         let workers = start_workers(detectors, &hub, &cameras, &outlets, (Arc::clone(&lag), hooks))?;
-        let backend = EngineBackend {
-            store: history.store.clone(),
-            cameras: Arc::clone(&cameras),
-            data_dir: engine.data_dir.clone(),
-            evidence_dir: evidence_dir.clone(),
-            intake,
-            spool: Arc::clone(&spool),
-            shipping: Arc::clone(&shipper),
-            lag,
-            started: std::time::SystemTime::now().into(),
-            saving: tokio::sync::Mutex::default(),
-            read: CaseMemory::default(),
-            storage: tokio::sync::Mutex::default(),
+        let pages = match &onward {
+            Onward::Kafka(_) => None,
+            Onward::Store(history, shipper) => {
+                let backend = EngineBackend {
+                    store: history.store.clone(),
+                    cameras: Arc::clone(&cameras),
+                    data_dir: engine.data_dir.clone(),
+                    evidence_dir: evidence_dir.clone(),
+                    intake,
+                    spool: Arc::clone(&spool),
+                    shipping: Arc::clone(shipper),
+                    lag,
+                    started: std::time::SystemTime::now().into(),
+                    saving: tokio::sync::Mutex::default(),
+                    read: CaseMemory::default(),
+                    storage: tokio::sync::Mutex::default(),
+                };
+                Some(Pages::open(&config, Arc::new(backend)).await?)
+            }
         };
-        let pages = Pages::open(&config, Arc::new(backend)).await?;
         let metrics = match engine.metrics.listen {
             Some(listen) => Some(metrics::serve(listen, Arc::clone(&cameras)).await?),
             None => None,
@@ -197,8 +192,7 @@ impl Engine {
             desk_thread,
             prover_thread,
             intake_thread,
-            shipper,
-            history,
+            onward,
             pages,
             views,
             watching,
@@ -206,19 +200,17 @@ impl Engine {
         })
     }
 
-    /// Address of the pages.
-    pub(crate) fn web_address(&self) -> SocketAddr {
-        self.pages.address
+    /// Where the store answers; an edge has none.
+    pub(crate) fn endpoint(&self) -> Option<&stopline_store::Endpoint> {
+        match &self.onward {
+            Onward::Store(history, _) => Some(history.store.endpoint()),
+            Onward::Kafka(_) => None,
+        }
     }
 
-    /// Where the store answers.
-    pub(crate) fn endpoint(&self) -> &stopline_store::Endpoint {
-        self.history.store.endpoint()
-    }
-
-    /// The pages' users and links.
-    pub(crate) fn web(&self) -> &stopline_web::Web {
-        &self.pages.web
+    /// Address of the pages, and their users and links; an edge has none.
+    pub(crate) fn pages(&self) -> Option<(SocketAddr, &stopline_web::Web)> {
+        self.pages.as_ref().map(|pages| (pages.address, &pages.web))
     }
 
     /// How each camera is doing.
@@ -228,7 +220,7 @@ impl Engine {
 
     /// Shipping figures.
     pub(crate) fn ship_stats(&self) -> ShipStats {
-        self.shipper.stats()
+        self.onward.stats()
     }
 
     /// Stops cameras, lets everything under way reach the store, then stops the store's client. The store itself
@@ -241,7 +233,7 @@ impl Engine {
     pub(crate) async fn drain(self) -> anyhow::Result<Stopped> {
         let statuses = self.cameras();
         let Self { cameras, watcher, metrics, views, watching, workers, hub, .. } = self;
-        let Self { outlets, desk_thread, prover_thread, intake_thread, shipper, history, pages, .. } = self;
+        let Self { outlets, desk_thread, prover_thread, intake_thread, onward, pages, .. } = self;
         // It holds the way to the store, which ends when nobody holds it.
         watcher.abort();
         drop(watcher.await);
@@ -249,15 +241,9 @@ impl Engine {
         if let Some(serving) = metrics {
             serving.abort();
         }
-        let _already_ended = pages.stop.send(());
-        let mut serving = pages.task;
-        if tokio::time::timeout(PAGES_END, &mut serving).await.is_err() {
-            // A browser that stopped reading must not keep the engine.
-            serving.abort();
-            drop(serving.await);
+        if let Some(pages) = pages {
+            pages.close().await;
         }
-        // With the pages goes their hold on the intake.
-        drop(pages.web);
         cameras.stop_all().await;
         hub.close();
         outlets.intake.stopping();
@@ -276,12 +262,8 @@ impl Engine {
             intake_thread.join()
         });
         let (passages_shed, given_up) = counts.await.context("stopping")?;
-        let shipped = tokio::task::spawn_blocking(move || {
-            // What is left is counted below and goes at the next start.
-            let _emptied = shipper.drain(DRAIN);
-            shipper.stats()
-        });
-        let shipped = shipped.await.context("stopping")?;
+        let shipped = tokio::task::spawn_blocking(move || onward.drain());
+        let (shipped, history) = shipped.await.context("stopping")?;
         let ended = Ended {
             unshipped: shipped.unshipped,
             dead_letters: shipped.dead_letters,
@@ -295,20 +277,23 @@ impl Engine {
 
 /// Everything ended but the store.
 pub(crate) struct Stopped {
-    history: History,
+    /// An edge has none.
+    history: Option<History>,
     /// How it ended.
     pub ended: Ended,
 }
 
 impl Stopped {
     /// The store, for reading back.
-    pub(crate) fn store(&self) -> &Store {
-        &self.history.store
+    pub(crate) fn store(&self) -> Option<&Store> {
+        self.history.as_ref().map(|history| &history.store)
     }
 
     /// Ends the store.
     pub(crate) async fn close(self) -> Ended {
-        self.history.stop().await;
+        if let Some(history) = self.history {
+            history.stop().await;
+        }
         self.ended
     }
 }
@@ -345,23 +330,4 @@ fn start_workers(
         found.into_iter().for_each(|found| outlets.take(found));
     };
     Workers::start(detectors, take, observe, emit)
-}
-
-impl Pages {
-    async fn open(config: &Config, backend: Arc<EngineBackend>) -> anyhow::Result<Self> {
-        let web_config = config.engine.web.pages(config.engine.data_dir.join("web"));
-        let web = stopline_web::Web::new(web_config, backend).context("the pages")?;
-        let listen = config.engine.web.listen;
-        let listener = TcpListener::bind(listen).await.with_context(|| format!("web.listen: {listen}"))?;
-        let address = listener.local_addr()?;
-        let (stop, stopped) = oneshot::channel();
-        let serving = web.clone();
-        let task = tokio::spawn(async move {
-            let end = async { drop(stopped.await) };
-            if let Err(error) = serving.serve(listener, end).await {
-                tracing::error!(%error, "the pages ended");
-            }
-        });
-        Ok(Self { address, stop, task, web })
-    }
 }

@@ -16,6 +16,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use stopline_store::{
@@ -34,18 +35,17 @@ fn main() -> Result<(), Failure> {
         return Err("expected a job and a folder".into());
     };
     match job.as_str() {
-        "spool" => append_for_ever(&Arc::new(open(&dir)?)),
-        #[cfg(feature = "kafka")]
+        "spool" => append_for_ever(&Arc::new(open(&dir)?), Duration::ZERO),
         "edge" => {
             let spool = Arc::new(open(&dir)?);
-            let options = ShipOptions { rows: 40, ..Default::default() };
+            let options = ShipOptions { rows: 400, ..Default::default() };
             let _forwarder = stopline_store::kafka::Forwarder::start(spool.clone(), &kafka()?, options)?;
-            append_for_ever(&spool)
+            // A load that a sink of small ranges can follow.
+            append_for_ever(&spool, Duration::from_millis(30))
         }
-        #[cfg(feature = "kafka")]
         "sink" => {
             use stopline_store::kafka::{Sink, SinkOptions};
-            let options = SinkOptions { rows: 40, age: std::time::Duration::from_millis(50) };
+            let options = SinkOptions { rows: 400, age: Duration::from_millis(50) };
             let _sink = Sink::start(&kafka()?, &store()?, options)?;
             acknowledged(&"running")?;
             loop {
@@ -55,9 +55,9 @@ fn main() -> Result<(), Failure> {
         "ship" => {
             let store = store()?;
             let spool = Arc::new(open(&dir)?);
-            let options = ShipOptions { rows: 40, age: std::time::Duration::from_millis(10), ..Default::default() };
+            let options = ShipOptions { rows: 40, age: Duration::from_millis(10), ..Default::default() };
             let _shipper = Shipper::start(spool.clone(), &store, options)?;
-            append_for_ever(&spool)
+            append_for_ever(&spool, Duration::ZERO)
         }
         "evidence" => write_evidence_for_ever(&dir),
         other => Err(format!("job {other:?}").into()),
@@ -77,11 +77,9 @@ fn store() -> Result<Store, Failure> {
         ..Endpoint::default()
     })?)
 }
-
-#[cfg(feature = "kafka")]
 fn kafka() -> Result<stopline_store::kafka::KafkaConfig, Failure> {
     let mut config = stopline_store::kafka::KafkaConfig::new(vec![of("STOPLINE_TEST_BROKER")?]);
-    config.session_timeout = std::time::Duration::from_secs(6);
+    config.session_timeout = Duration::from_secs(6);
     Ok(config)
 }
 
@@ -101,7 +99,7 @@ fn acknowledged(what: &dyn std::fmt::Display) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn append_for_ever(spool: &Arc<Spool>) -> Result<(), Failure> {
+fn append_for_ever(spool: &Arc<Spool>, pause: Duration) -> Result<(), Failure> {
     let base = fresh();
     let next = Arc::new(AtomicU64::new(0));
     let threads: Vec<_> = (0..3)
@@ -116,6 +114,7 @@ fn append_for_ever(spool: &Arc<Spool>) -> Result<(), Failure> {
                     for event in &events {
                         acknowledged(&format_args!("{} {}", event.kind(), event.id()))?;
                     }
+                    std::thread::sleep(pause);
                 }
             })
         })

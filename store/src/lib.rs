@@ -9,7 +9,6 @@
 pub mod embedded;
 pub mod envelope;
 pub mod evidence;
-#[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod migrations;
 pub mod queries;

@@ -3,21 +3,20 @@
 //!
 //! The packaged broker keeps its log in memory only: killing it shows that we live without a broker and go on with the
 //! next one, and nothing about Kafka's own durability.
-#![cfg(feature = "kafka")]
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod common;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{Shutdown, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use common::{
-    embedded, eventually, library, passage, store,
+    broker::{Broker, free_port},
+    embedded, eventually, passage, store,
     victim::{Victim, kill_9, random},
 };
 use rdkafka::{
@@ -28,63 +27,12 @@ use rdkafka::{
 };
 use stopline_store::{
     Store,
-    kafka::{Forwarder, KafkaConfig, Sink, SinkOptions},
+    kafka::{Forwarder, KafkaConfig, Layout, Sink, SinkOptions},
     queries::TableName,
     ship::ShipOptions,
     spool::{Spool, SpoolLimits},
 };
 use stopline_types::Event;
-
-/// A broker process that ends with its test.
-struct Broker {
-    child: Child,
-    port: u16,
-}
-
-impl Broker {
-    fn start(port: u16) -> Self {
-        Self::known_as(port, port)
-    }
-
-    /// Listens on `port` and tells its clients to come to `known`.
-    fn known_as(port: u16, known: u16) -> Self {
-        let cache = library().parent().and_then(|lib| lib.parent().map(std::path::Path::to_owned)).unwrap();
-        let tansu = cache.join("bin/tansu");
-        let url = |port: u16| format!("tcp://127.0.0.1:{port}");
-        let child = Command::new(&tansu)
-            .args(["broker", "--silent", "--listener-url", &url(port), "--advertised-listener-url", &url(known)])
-            .args(["--storage-engine", "memory://tansu/"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}: run `scripts/setup.sh --test`", tansu.display()));
-        eventually("the broker listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Self { child, port }
-    }
-
-    fn anywhere() -> Self {
-        Self::start(free_port())
-    }
-
-    fn config(&self, topic: &str) -> KafkaConfig {
-        KafkaConfig {
-            topic: topic.to_owned(),
-            session_timeout: Duration::from_secs(6),
-            ..KafkaConfig::new(vec![format!("127.0.0.1:{}", self.port)])
-        }
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// A way to the broker whose connections can be cut.
 struct Wire {
@@ -157,8 +105,8 @@ async fn events_travel_through_a_broker_shared_by_two_sinks() {
     let (broker, chdb) = (Broker::anywhere(), embedded(&dir.path().join("chdb")));
     let store = store(chdb.endpoint()).await;
     let config = broker.config("events");
-    config.make_topic(4, 1).await.unwrap();
-    config.make_topic(4, 1).await.unwrap();
+    config.make_topic(Layout { partitions: 4, replication: 1 }).await.unwrap();
+    config.make_topic(Layout { partitions: 4, replication: 1 }).await.unwrap();
     let spool = Arc::new(Spool::open(&dir.path().join("spool"), SpoolLimits::default()).unwrap());
     let mut sent = events(8, 100, 0.0);
     spool.append(&sent).unwrap();
@@ -220,7 +168,7 @@ async fn a_broker_that_goes_and_comes_is_waited_for() {
     let (broker, chdb) = (Broker::anywhere(), embedded(&dir.path().join("chdb")));
     let store = store(chdb.endpoint()).await;
     let config = broker.config("events");
-    config.make_topic(2, 1).await.unwrap();
+    config.make_topic(Layout { partitions: 2, replication: 1 }).await.unwrap();
     let spool = Arc::new(Spool::open(&dir.path().join("spool"), SpoolLimits::default()).unwrap());
     let forwarder = Forwarder::start(spool.clone(), &config, ShipOptions::default()).unwrap();
     let sink = Sink::start(&config, &store, FEW).unwrap();
@@ -238,7 +186,7 @@ async fn a_broker_that_goes_and_comes_is_waited_for() {
     assert!(!forwarder.drain(Duration::from_secs(2)), "nobody is there to take them");
     // Back, empty: the same offsets mean other events now.
     let broker = Broker::start(port);
-    config.make_topic(2, 1).await.unwrap();
+    config.make_topic(Layout { partitions: 2, replication: 1 }).await.unwrap();
     all_there(&store, &sent, || format!("{:?} {:?}", forwarder.stats(), sink.stats())).await;
     forwarder.stop();
     sink.stop();
@@ -284,6 +232,25 @@ async fn errors_of_brokers_lose_and_double_nothing() {
     chdb.stop();
 }
 
+fn coin() -> bool {
+    random(1).subsec_micros().is_multiple_of(2)
+}
+
+/// Waits until ClickHouse holds more than `passages`; gives how many.
+async fn more_than(store: &Store, passages: u64) -> u64 {
+    let deadline = std::time::Instant::now() + Duration::from_secs(120);
+    loop {
+        // The engine may be starting again.
+        let counts = store.counts().await.unwrap_or_default();
+        let now = counts.iter().find(|count| count.table == TableName::Passages).map_or(0, |count| count.rows);
+        if now > passages {
+            return now;
+        }
+        assert!(std::time::Instant::now() < deadline, "the sink writes nothing beyond {passages} passages");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Edge, sink and engine killed at random under load, connections to the broker cut in between. `make crash` kills a
 /// hundred times.
 #[tokio::test(flavor = "multi_thread")]
@@ -297,32 +264,42 @@ async fn the_whole_path_loses_and_doubles_nothing_whoever_is_killed() {
     let _broker = Broker::known_as(port, wire.port);
     let at = format!("127.0.0.1:{}", wire.port);
     let config = KafkaConfig { session_timeout: Duration::from_secs(6), ..KafkaConfig::new(vec![at.clone()]) };
-    config.make_topic(4, 1).await.unwrap();
+    config.make_topic(Layout { partitions: 4, replication: 1 }).await.unwrap();
 
     let spool_dir = dir.path().join("spool");
     let edge = || Victim::start("edge", &spool_dir, None, Some(&at));
     let sink = || Victim::start("sink", dir.path(), Some(chdb.endpoint()), Some(&at));
     let (mut running_edge, mut running_sink) = (edge(), sink());
     let mut acknowledged = BTreeSet::new();
+    let (mut killed, mut cuts) = (BTreeMap::<_, u32>::new(), 0);
+    let mut written = 0;
     for kill in 0..kills {
-        tokio::time::sleep(Duration::from_millis(300) + random(1500)).await;
-        match (kill + u32::from(random(1).subsec_micros().is_multiple_of(2))) % 3 {
-            0 => {
+        let whom = ["edge", "sink", "engine"][((kill + u32::from(coin())) % 3) as usize];
+        *killed.entry(whom).or_default() += 1;
+        match whom {
+            "edge" => {
+                tokio::time::sleep(random(1500)).await;
                 acknowledged.extend(running_edge.kill_after(Duration::ZERO));
                 running_edge = edge();
             }
-            1 => {
+            "sink" => {
+                // One that still waits for its partitions has nothing to lose.
+                more_than(&store, written).await;
+                tokio::time::sleep(random(700)).await;
                 running_sink.kill_after(Duration::ZERO);
+                written = more_than(&store, 0).await;
                 running_sink = sink();
             }
             _ => {
+                tokio::time::sleep(random(1500)).await;
                 if let Some(pid) = chdb.status().pid {
                     kill_9(pid);
                 }
             }
         }
-        if random(1).subsec_micros().is_multiple_of(2) {
+        if coin() {
             wire.cut();
+            cuts += 1;
         }
     }
     acknowledged.extend(running_edge.kill_after(Duration::ZERO));
@@ -332,11 +309,11 @@ async fn the_whole_path_loses_and_doubles_nothing_whoever_is_killed() {
     let spool = Arc::new(Spool::open(&spool_dir, SpoolLimits::default()).unwrap());
     let forwarder = Forwarder::start(spool.clone(), &config, ShipOptions::default()).unwrap();
     let last = Sink::start(&config, &store, SinkOptions::default()).unwrap();
-    assert!(forwarder.drain(Duration::from_secs(120)), "{:?}", forwarder.stats());
+    assert!(forwarder.drain(Duration::from_secs(300)), "{:?}", forwarder.stats());
     forwarder.stop();
     let accepted = spool.stats().unwrap().next;
     let kinds = [(TableName::Passages, "passage"), (TableName::Violations, "violation")];
-    let deadline = std::time::Instant::now() + Duration::from_secs(180);
+    let deadline = std::time::Instant::now() + Duration::from_secs(300);
     let there = loop {
         let mut there = BTreeSet::new();
         for (table, kind) in kinds {
@@ -359,7 +336,10 @@ async fn the_whole_path_loses_and_doubles_nothing_whoever_is_killed() {
         assert_eq!(count.rows, count.unique, "as the rows lie: {count:?}");
         assert!(count.table != TableName::DeadLetters || count.rows == 0);
     }
-    eprintln!("{kills} kills: {} acknowledged, {accepted} accepted, all there once", acknowledged.len());
+    eprintln!(
+        "{kills} kills {killed:?}, {cuts} times all connections cut: {} acknowledged, {accepted} accepted, all there once",
+        acknowledged.len()
+    );
     chdb.stop();
 }
 

@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: the built program, a configuration folder, simulated cameras.
 #![allow(dead_code, missing_docs)]
 
+pub(crate) mod running;
+
 use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},

@@ -17,7 +17,7 @@ use rdkafka::{
 };
 use stopline_types::{SCHEMA_VERSION, UtcUs};
 
-use super::{AGAIN, KIND, KafkaConfig, KafkaFault, SCHEMA};
+use super::{AGAIN, KIND, KafkaConfig, KafkaFault, SCHEMA, prepare_topic};
 use crate::{
     envelope::{self, MOST_BYTES},
     ship::{ShipOptions, ShipState, ShipStats, held},
@@ -153,6 +153,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        prepare_topic(&self.config, &self.stop, |error| self.failed(error));
         // A batch found in the spool at the start may lie on the topic already.
         let mut again = true;
         while let Some(batch) = self.next() {

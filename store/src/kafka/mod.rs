@@ -23,7 +23,11 @@ mod forward;
 mod range;
 mod sink;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 pub use forward::Forwarder;
 use rdkafka::{
@@ -49,6 +53,17 @@ pub struct KafkaConfig {
     pub login: Option<(String, String)>,
     /// A member of a group that is silent for so long is taken for dead.
     pub session_timeout: Duration,
+    /// The topic is made so where it is missing; none: whoever runs the brokers makes it.
+    pub layout: Option<Layout>,
+}
+
+/// How a topic is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// As many sinks can share the work.
+    pub partitions: i32,
+    /// Copies of each partition; at most the number of brokers.
+    pub replication: i32,
 }
 
 /// TLS to the brokers.
@@ -60,7 +75,7 @@ pub struct Tls {
 
 impl std::fmt::Debug for KafkaConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { brokers, topic, group, tls, login, session_timeout } = self;
+        let Self { brokers, topic, group, tls, login, session_timeout, layout } = self;
         f.debug_struct("KafkaConfig")
             .field("brokers", brokers)
             .field("topic", topic)
@@ -68,6 +83,7 @@ impl std::fmt::Debug for KafkaConfig {
             .field("tls", tls)
             .field("user", &login.as_ref().map(|(user, _)| user))
             .field("session_timeout", session_timeout)
+            .field("layout", layout)
             .finish()
     }
 }
@@ -103,8 +119,7 @@ impl KafkaFault {
 
 impl KafkaFault {
     /// A broker was reached and said no: asking again soon is of no use.
-    #[must_use]
-    pub fn is_refusal(&self) -> bool {
+    fn is_refusal(&self) -> bool {
         use RDKafkaErrorCode as Code;
         let Self::Kafka { source: KafkaError::AdminOp(code), .. } = self else { return false };
         !matches!(
@@ -130,6 +145,7 @@ impl KafkaConfig {
             tls: None,
             login: None,
             session_timeout: Duration::from_secs(10),
+            layout: None,
         }
     }
 
@@ -161,17 +177,36 @@ impl KafkaConfig {
         Ok(config)
     }
 
-    /// Makes the topic unless it is there. `replication` is at most the number of brokers; three is usual.
-    pub async fn make_topic(&self, partitions: i32, replication: i32) -> Result<(), KafkaFault> {
+    /// Makes the topic unless it is there.
+    pub async fn make_topic(&self, Layout { partitions, replication }: Layout) -> Result<(), KafkaFault> {
         let doing = || format!("making the topic {:?}", self.topic);
         let admin: AdminClient<DefaultClientContext> = self.client()?.create().map_err(KafkaFault::of(doing()))?;
         let topic = NewTopic::new(&self.topic, partitions, TopicReplication::Fixed(replication));
-        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(10)));
+        let patience = Some(Duration::from_secs(5));
+        let options = AdminOptions::new().operation_timeout(patience).request_timeout(patience);
         let made = admin.create_topics(&[topic], &options).await.map_err(KafkaFault::of(doing()))?;
         match made.into_iter().next() {
             None | Some(Ok(_)) | Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
             Some(Err((_, code))) => Err(KafkaFault::of(doing())(KafkaError::AdminOp(code))),
         }
+    }
+}
+
+/// Makes the topic if that is ours to do. Brokers that are away are waited for; brokers that refuse (they may leave making
+/// topics to a person) are taken at their word. Returns early when stopped.
+fn prepare_topic(config: &KafkaConfig, stop: &AtomicBool, failed: impl Fn(&KafkaFault)) {
+    let Some(layout) = config.layout else { return };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else { return };
+    while !stop.load(Ordering::Relaxed) {
+        match runtime.block_on(config.make_topic(layout)) {
+            Ok(()) => return,
+            Err(error) if error.is_refusal() => {
+                tracing::warn!(%error, "the topic is left to whoever runs the brokers");
+                return;
+            }
+            Err(error) => failed(&error),
+        }
+        std::thread::sleep(Duration::from_millis(500));
     }
 }
 

@@ -19,7 +19,7 @@ use rdkafka::{
 use stopline_types::UtcUs;
 
 use super::{
-    AGAIN, KafkaConfig, KafkaFault,
+    AGAIN, KafkaConfig, KafkaFault, prepare_topic,
     range::{Cut, Message, Partition, Range},
 };
 use crate::{
@@ -163,11 +163,12 @@ fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Context>, KafkaFault> {
         .set("auto.offset.reset", "earliest")
         .set("session.timeout.ms", session_ms.to_string())
         .set("heartbeat.interval.ms", (session_ms / 3).clamp(100, 3_000).to_string())
+        // A topic that is made, or gets more partitions, while we run.
+        .set("topic.metadata.refresh.interval.ms", "30000")
         .set("fetch.wait.max.ms", "100")
         .set("queued.max.messages.kbytes", "32768")
         .create_with_context(Context::default())
         .map_err(KafkaFault::of("making a consumer"))?;
-    consumer.subscribe(&[config.topic.as_str()]).map_err(KafkaFault::of("subscribing"))?;
     Ok(consumer)
 }
 
@@ -197,6 +198,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, first: BaseConsumer<Context>) {
+        prepare_topic(&self.config, &self.stop, |error| self.failed(error));
         let mut consumer = Some(first);
         while !self.stopping() {
             let current = match consumer.take().map_or_else(|| self::consumer(&self.config), Ok) {
@@ -207,7 +209,13 @@ impl Worker {
                     continue;
                 }
             };
-            self.consume(&current);
+            match current.subscribe(&[self.config.topic.as_str()]).map_err(KafkaFault::of("subscribing")) {
+                Ok(()) => self.consume(&current),
+                Err(error) => {
+                    self.failed(&error);
+                    self.pause(TRY_AGAIN_AFTER);
+                }
+            }
             self.partitions.clear();
             self.held.store(0, Ordering::Relaxed);
         }

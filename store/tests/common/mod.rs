@@ -1,6 +1,6 @@
 //! What the tests of this crate share.
-#![allow(dead_code, missing_docs, unreachable_pub)]
-
+#![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub)]
+pub mod broker;
 pub mod victim;
 
 use std::{
