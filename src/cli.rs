@@ -353,6 +353,25 @@ pub(crate) enum BenchOf {
     DetectorRecall(RecallArgs),
     /// How well and how fast plates are read, on pictures whose plates are known.
     Plates(BenchPlatesArgs),
+    /// How many cameras two cores carry, by stage, beside one ffmpeg a camera and one model call a frame.
+    Density(DensityArgs),
+}
+
+/// `bench density`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DensityArgs {
+    /// Cameras watched; few enough that the machine keeps up.
+    #[arg(long, default_value_t = 4)]
+    pub cameras: usize,
+    /// Seconds that each side is measured for.
+    #[arg(long, default_value_t = 60)]
+    pub seconds: u64,
+    /// Decode every frame, without the gate.
+    #[arg(long)]
+    pub ungated: bool,
+    /// One JSON object instead of tables.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `bench plates`.

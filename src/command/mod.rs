@@ -1,7 +1,8 @@
 //! One file a command.
 
 pub(crate) mod bench;
-pub(crate) mod bench_plates;
+mod bench_density;
+mod bench_plates;
 pub(crate) mod camera;
 pub(crate) mod chdb;
 pub(crate) mod check;
