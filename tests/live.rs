@@ -16,7 +16,7 @@ use common::{ConfigDir, JUNCTION_MAIN, JUNCTION_SUB, Simulator, cached, junction
 use serde_json::Value;
 use stopline_store::{
     Store,
-    embedded::{Embedded, EmbeddedConfig},
+    embedded::{Embedded, EmbeddedConfig, HUNG_AFTER},
 };
 
 /// `stopline run --json`: each line is an event that is durable.
@@ -142,6 +142,7 @@ fn assert_exactly_once(config: &ConfigDir, acknowledged: &HashSet<String>) {
         data_dir: config.path().join("data/clickhouse"),
         port: 0,
         database: "stopline".into(),
+        hung_after: HUNG_AFTER,
     })
     .expect("the store opens again");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

@@ -14,6 +14,8 @@ pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod scene;
 pub(crate) mod score;
+pub(crate) mod sections;
+pub(crate) mod sink;
 pub(crate) mod user;
 pub(crate) mod verify;
 

@@ -219,7 +219,7 @@ impl<'a> Proofs<'a> {
     fn prove(&mut self, mut violation: Violation, source: &FileCamera) {
         let span = self.evidence.span(&violation);
         if let Some(writer) = &self.writer {
-            match evidence::package(&violation, &source.ring(), self.camera, writer, span) {
+            match evidence::package(&violation, &source.ring(), self.camera, writer, span, &[]) {
                 Ok(made) => violation.evidence = Some(made),
                 Err(error) => tracing::error!(id = %violation.id, "no evidence package: {error:#}"),
             }

@@ -63,7 +63,7 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::of(faults.is_empty()))
 }
 
-fn read_events(path: &Path) -> anyhow::Result<Vec<Event>> {
+pub(super) fn read_events(path: &Path) -> anyhow::Result<Vec<Event>> {
     let mut text = String::new();
     if path == Path::new("-") {
         std::io::stdin().read_to_string(&mut text)?;

@@ -8,10 +8,14 @@ use std::{
 };
 
 use serde::Deserialize;
+use stopline_detect::rules::section_speed::SectionConfig;
 use stopline_ingest::RingLimits;
-use stopline_types::{UtcUs, Violation};
+use stopline_types::{RuleKind, UtcUs, Violation};
 
-use super::{Fault, Faults};
+use super::{
+    Fault, Faults,
+    kafka::{self, Kafka, KafkaRaw},
+};
 
 /// The file as written. Relative paths are relative to the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -27,6 +31,8 @@ struct Raw {
     metrics: MetricsConfig,
     evidence: EvidenceConfig,
     plates: PlatesConfig,
+    section: Vec<SectionConfig>,
+    kafka: Option<KafkaRaw>,
 }
 
 impl Default for Raw {
@@ -42,6 +48,8 @@ impl Default for Raw {
             metrics: MetricsConfig::default(),
             evidence: EvidenceConfig::default(),
             plates: PlatesConfig::default(),
+            section: Vec::new(),
+            kafka: None,
         }
     }
 }
@@ -63,6 +71,10 @@ struct StoreRaw {
     user: Option<String>,
     password_env: Option<String>,
     password_file: Option<PathBuf>,
+    /// For https: trust these certificates (PEM) instead of the system's.
+    ca_file: Option<PathBuf>,
+    /// Refused with a reason: tables on a cluster are not built yet.
+    cluster: Option<String>,
 }
 
 /// Longest time from the first moment that evidence shows to the decision of a rule: five seconds before the act, and
@@ -141,18 +153,55 @@ pub(crate) struct MetricsConfig {
 }
 
 /// `[web]`.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WebConfig {
     /// Address and port of the pages. Loopback unless said otherwise; put TLS in front before opening it.
     pub listen: SocketAddr,
     /// True behind TLS: cookies are then never sent in the clear.
     pub secure_cookies: bool,
+    /// Hours after which a session ends.
+    pub session_hours: f64,
+    /// Calendar days from detection to the notice (Circular 73/2024/TT-BCA Art. 24).
+    pub deadline_days: u32,
+    /// A violation whose time may be further off cannot be confirmed, milliseconds; not given: any error.
+    pub max_time_error_ms: Option<f64>,
+    /// Rules whose violations a second person must confirm.
+    pub second_approval: Vec<RuleKind>,
+    /// And those with a higher highest fine than this, VND.
+    pub second_approval_above_vnd: Option<u64>,
+    /// Rules whose violations need a device certificate valid on the day of the act.
+    pub certified: Vec<RuleKind>,
 }
 
 impl Default for WebConfig {
     fn default() -> Self {
-        Self { listen: ([127, 0, 0, 1], 8420).into(), secure_cookies: false }
+        Self {
+            listen: ([127, 0, 0, 1], 8420).into(),
+            secure_cookies: false,
+            session_hours: 12.0,
+            deadline_days: 10,
+            max_time_error_ms: None,
+            second_approval: Vec::new(),
+            second_approval_above_vnd: None,
+            certified: Vec::new(),
+        }
+    }
+}
+
+impl WebConfig {
+    /// As `web` takes it, over the folder of its database.
+    pub(crate) fn pages(&self, data_dir: PathBuf) -> stopline_web::WebConfig {
+        stopline_web::WebConfig {
+            secure_cookies: self.secure_cookies,
+            session_hours: self.session_hours,
+            deadline_days: self.deadline_days,
+            max_time_error_ms: self.max_time_error_ms,
+            second_approval: self.second_approval.clone(),
+            second_approval_above_vnd: self.second_approval_above_vnd,
+            certified: self.certified.clone(),
+            ..stopline_web::WebConfig::new(data_dir)
+        }
     }
 }
 
@@ -202,7 +251,7 @@ pub(crate) enum StoreConfig {
     /// ClickHouse's engine as a child process of ours.
     Embedded,
     /// A ClickHouse server.
-    Server { url: String, database: String, user: String, password: String },
+    Server(stopline_store::Endpoint),
 }
 
 /// The file resolved: absolute paths, secrets read.
@@ -224,6 +273,9 @@ pub(crate) struct EngineConfig {
     pub metrics: MetricsConfig,
     pub evidence: EvidenceConfig,
     pub plates: PlatesConfig,
+    pub sections: Vec<SectionConfig>,
+    /// Where events travel between machines; none: everything is here.
+    pub kafka: Option<Kafka>,
 }
 
 /// The cache that `make setup` fills: `$STOPLINE_CACHE`, else `~/.cache/stopline`.
@@ -261,6 +313,11 @@ impl EngineConfig {
         for (key, value) in [("before_s", raw.evidence.before_s), ("after_s", raw.evidence.after_s)] {
             require((0.0..=30.0).contains(&value), &format!("evidence.{key}"), "expected 0 to 30 seconds");
         }
+        let w = &raw.web;
+        require((0.1..=168.0).contains(&w.session_hours), "web.session_hours", "expected 0.1 to 168");
+        require((1..=365).contains(&w.deadline_days), "web.deadline_days", "expected 1 to 365");
+        let error_ms = w.max_time_error_ms;
+        require(error_ms.is_none_or(|ms| ms > 0.0), "web.max_time_error_ms", "expected above 0");
         let kept_s = raw.evidence.before_s + raw.evidence.after_s + DECIDED_WITHIN_S;
         require(
             f64::from(raw.ring.seconds) >= kept_s,
@@ -269,7 +326,16 @@ impl EngineConfig {
                 "expected at least {kept_s:.0}: evidence.before_s + evidence.after_s + {DECIDED_WITHIN_S:.0} s to decide"
             ),
         );
+        for (at, section) in raw.section.iter().enumerate() {
+            let key = |key: &str| format!("section.{at}.{key}");
+            section.faults().into_iter().for_each(|(of, expected)| require(false, &key(of), expected));
+            let same = raw.section[..at].iter().any(|other| other.name == section.name);
+            require(!same, &key("name"), &format!("{:?} is also the name of an earlier one", section.name));
+        }
+        require(raw.plates.read || raw.section.is_empty(), "section", "needs plates.read = true: it goes by plates");
         let store = resolve_store(raw.store, file, dir).map_err(|fault| faults.push(fault)).ok();
+        let kafka = raw.kafka.map(|raw| kafka::resolve(raw, file, dir)).transpose();
+        let kafka = kafka.map_err(|fault| faults.push(fault)).unwrap_or_default();
         let cache = cache_dir();
         let place = |given: Option<PathBuf>, default: PathBuf| given.map_or(default, |path| dir.join(path));
         match store {
@@ -286,6 +352,8 @@ impl EngineConfig {
                 metrics: raw.metrics,
                 evidence: raw.evidence,
                 plates: raw.plates,
+                sections: raw.section,
+                kafka,
             }),
             _ => Err(Faults(faults)),
         }
@@ -312,27 +380,52 @@ fn resolve_store(raw: Option<StoreRaw>, file: &Path, dir: &Path) -> Result<Store
     let Some(raw) = raw else { return Ok(StoreConfig::Embedded) };
     let fault = |key: &str, reason: String| Fault::new(file, format!("store.{key}"), reason);
     let url = url::Url::parse(&raw.url).map_err(|e| fault("url", e.to_string()))?;
-    if url.scheme() != "http" {
-        return Err(fault("url", format!("expected http:// (TLS is not in this version), found {}://", url.scheme())));
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(fault("url", format!("expected http:// or https://, found {}://", url.scheme())));
+    }
+    let ca_file = raw.ca_file.map(|path| dir.join(path));
+    if let Some(path) = &ca_file {
+        if url.scheme() == "http" {
+            return Err(fault("ca_file", "given, but store.url is http://".into()));
+        }
+        if !path.is_file() {
+            return Err(fault("ca_file", format!("{}: no such file", path.display())));
+        }
+    }
+    if let Some(name) = &raw.cluster {
+        let reason =
+            format!("{name:?}: tables on a cluster are not built yet; leave it out and name one server in store.url");
+        return Err(fault("cluster", reason));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(fault("url", "holds credentials; use store.user and store.password_env or _file".into()));
     }
-    let password = match (raw.password_env, raw.password_file) {
-        (Some(_), Some(_)) => return Err(fault("password_env", "given beside password_file; keep one".into())),
-        (Some(name), None) => std::env::var(&name)
-            .map_err(|_| fault("password_env", format!("environment variable {name} is not set")))?,
-        (None, Some(path)) => std::fs::read_to_string(dir.join(&path))
-            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-            .map_err(|e| fault("password_file", format!("{}: {e}", path.display())))?,
-        (None, None) => String::new(),
-    };
-    Ok(StoreConfig::Server {
+    let password = secret(raw.password_env, raw.password_file, dir).map_err(|(key, reason)| fault(key, reason))?;
+    Ok(StoreConfig::Server(stopline_store::Endpoint {
         url: raw.url,
         database: raw.database,
         user: raw.user.unwrap_or_else(|| "default".to_owned()),
-        password,
-    })
+        password: password.unwrap_or_default(),
+        ca_file,
+    }))
+}
+
+/// A password from the environment or a file; `None` where neither is named. The fault is the key and its reason.
+pub(super) fn secret(
+    env: Option<String>,
+    file: Option<PathBuf>,
+    dir: &Path,
+) -> Result<Option<String>, (&'static str, String)> {
+    match (env, file) {
+        (Some(_), Some(_)) => Err(("password_env", "given beside password_file; keep one".into())),
+        (Some(name), None) => std::env::var(&name)
+            .map(Some)
+            .map_err(|_| ("password_env", format!("environment variable {name} is not set"))),
+        (None, Some(path)) => std::fs::read_to_string(dir.join(&path))
+            .map(|text| Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+            .map_err(|e| ("password_file", format!("{}: {e}", path.display()))),
+        (None, None) => Ok(None),
+    }
 }
 
 #[cfg(test)]
@@ -358,10 +451,24 @@ mod tests {
         for (text, said) in [
             ("[detector]\nmax_fps = 0", "detector.max_fps: expected above 0"),
             ("[detector]\nmodle = \"x\"", "unknown field `modle`"),
+            ("[web]\nsecond_approval = [\"red_lihgt\"]", "unknown variant `red_lihgt`"),
+            ("[web]\ndeadline_days = 0", "web.deadline_days: expected 1 to 365"),
             ("[ring]\nseconds = 5", "ring.seconds: expected at least"),
             ("[store]\nurl = \"ftp://x\"", "store.url: expected http"),
             ("[store]\nurl = \"http://a:b@x\"", "store.url: holds credentials"),
             ("[store]\nurl = \"http://x\"\npassword_env = \"STOPLINE_NOT_SET\"", "STOPLINE_NOT_SET is not set"),
+            (
+                "[plates]\nread = false\n[[section]]\nname = \"s\"\nentry = \"a\"\nexit = \"b\"\nlength_m = 400\nlength_error_m = 5\nlimit_kmh = { default = 80 }",
+                "needs plates.read",
+            ),
+            (
+                "[[section]]\nname = \"s\"\nentry = \"a\"\nexit = \"a\"\nlength_m = 400\nlength_error_m = 500\nlimit_kmh = {}",
+                "section.0.length_error_m: expected 0 or more",
+            ),
+            (
+                "[store]\nurl = \"http://x\"\ncluster = \"main\"",
+                "store.cluster: \"main\": tables on a cluster are not built",
+            ),
             ("[web\n", "line 1"),
         ] {
             let error = load(text).expect_err(text).to_string();

@@ -6,6 +6,7 @@
 mod camera;
 mod engine;
 mod fault;
+mod kafka;
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +15,18 @@ pub(crate) use camera::{CameraConfig, CameraFile, ControllerConfig, files as cam
 pub(crate) use engine::cache_dir;
 pub(crate) use engine::{EngineConfig, EvidenceConfig, StoreConfig};
 pub(crate) use fault::{Fault, Faults};
+pub(crate) use kafka::Kafka;
 
 use stopline_types::CameraId;
 
 /// Reads and resolves one camera file.
 pub(crate) fn camera_file(file: &Path) -> Result<CameraConfig, Faults> {
     camera::load(file).map_err(Faults)
+}
+
+/// Resolves the text of a camera file, as if it stood in `file`.
+pub(crate) fn camera_text(text: &str, file: &Path) -> Result<CameraConfig, Faults> {
+    camera::parse(text, file).map_err(Faults)
 }
 
 /// The resolved folder.
@@ -42,6 +49,14 @@ impl Config {
         let mut faults = Vec::new();
         let engine = EngineConfig::load(dir).map_err(|mut f| faults.append(&mut f.0)).ok();
         let cameras = camera::load_all(&dir.join("cameras"), &mut faults);
+        for section in engine.iter().flat_map(|engine: &EngineConfig| &engine.sections) {
+            for (key, id) in [("entry", &section.entry), ("exit", &section.exit)] {
+                if !cameras.iter().any(|camera| camera.id == *id) {
+                    let reason = format!("section {:?}: no camera {id:?} here", section.name);
+                    faults.push(Fault::new(&dir.join("stopline.toml"), format!("section.{key}"), reason));
+                }
+            }
+        }
         match engine {
             Some(engine) if faults.is_empty() => Ok(Self { dir: dir.to_owned(), engine, cameras }),
             _ => Err(Faults(faults)),

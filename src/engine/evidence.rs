@@ -35,7 +35,9 @@ pub(crate) struct Prover {
     sender: SyncSender<Handed>,
 }
 
-type Handed = (Box<Violation>, Arc<Source>);
+/// With files that are part of the proof as they are: name and content.
+type Handed = (Box<Violation>, Arc<Source>, Files);
+type Files = Vec<(String, Vec<u8>)>;
 
 /// The thread behind a [`Prover`].
 pub(crate) struct ProverThread(JoinHandle<()>);
@@ -60,8 +62,8 @@ impl Prover {
     }
 
     /// Hands over a violation; waits while the prover is behind.
-    pub(crate) fn put(&self, violation: Box<Violation>, source: Arc<Source>) -> bool {
-        self.sender.send((violation, source)).is_ok()
+    pub(crate) fn put(&self, violation: Box<Violation>, source: Arc<Source>, files: Files) -> bool {
+        self.sender.send((violation, source, files)).is_ok()
     }
 }
 
@@ -77,6 +79,7 @@ impl ProverThread {
 struct Waiting {
     violation: Box<Violation>,
     source: Arc<Source>,
+    files: Files,
     until: Instant,
     /// Not before this: it failed lately.
     next: Option<Instant>,
@@ -94,9 +97,9 @@ impl Worker {
         let mut open = true;
         while open || !waiting.is_empty() {
             match receiver.recv_timeout(LOOK_EVERY) {
-                Ok((violation, source)) => {
+                Ok((violation, source, files)) => {
                     let patience = Duration::from_secs_f64(self.config.after_s) + GRACE;
-                    waiting.push(Waiting { violation, source, until: Instant::now() + patience, next: None });
+                    waiting.push(Waiting { violation, source, files, until: Instant::now() + patience, next: None });
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => open = false,
@@ -121,7 +124,7 @@ impl Worker {
     fn finish(&self, mut job: Waiting, open: bool) -> Option<Waiting> {
         let violation = &mut job.violation;
         let (ring, camera) = (&job.source.ring, &job.source.camera);
-        match package(violation, ring, camera, &self.writer, self.config.span(violation)) {
+        match package(violation, ring, camera, &self.writer, self.config.span(violation), &job.files) {
             Ok(evidence) => violation.evidence = Some(evidence),
             Err(_) if open && Instant::now() < job.until => {
                 job.next = Some(Instant::now() + TRY_AGAIN_AFTER);
@@ -136,13 +139,14 @@ impl Worker {
     }
 }
 
-/// Cuts, decodes, writes and signs one package.
+/// Cuts, decodes, writes and signs one package; `more` goes into it as it is.
 pub(crate) fn package(
     violation: &Violation,
     ring: &Ring,
     camera: &CameraConfig,
     writer: &Writer,
     (from, to): (UtcUs, UtcUs),
+    more: &[(String, Vec<u8>)],
 ) -> anyhow::Result<EvidenceRef> {
     let cut = ring.cut(from, to).context("the packet ring")?;
     // Gone with `scratch`; the writer copies what it needs.
@@ -163,6 +167,9 @@ pub(crate) fn package(
             Err(error) => tracing::warn!(id = %violation.id, "no picture of the plate: {error:#}"),
         }
     }
+    let more =
+        more.iter().map(|(name, bytes)| PackageFile { name: name.clone(), source: Content::Bytes(bytes.clone()) });
+    files.extend(more);
     let site = if camera.site.is_empty() { &camera.name } else { &camera.site };
     Ok(writer.write(&Package { violation, site, device: camera.device.as_ref(), files })?)
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use stopline_store::{
-    Endpoint, Store,
-    embedded::{Embedded, EmbeddedConfig},
+    Store,
+    embedded::{Embedded, EmbeddedConfig, HUNG_AFTER},
 };
 
 use crate::config::{EngineConfig, StoreConfig};
@@ -33,21 +33,14 @@ impl History {
                     data_dir: config.data_dir.join("clickhouse"),
                     port: 0,
                     database: DATABASE.to_owned(),
+                    hung_after: HUNG_AFTER,
                 };
                 let starting = tokio::task::spawn_blocking(|| Embedded::start(child));
                 let embedded = starting.await?.context("the embedded ClickHouse")?;
                 let store = Store::connect(embedded.endpoint())?;
                 Ok(Self { store, embedded: Some(embedded) })
             }
-            StoreConfig::Server { url, database, user, password } => {
-                let endpoint = Endpoint {
-                    url: url.clone(),
-                    database: database.clone(),
-                    user: user.clone(),
-                    password: password.clone(),
-                };
-                Ok(Self { store: Store::connect(&endpoint)?, embedded: None })
-            }
+            StoreConfig::Server(endpoint) => Ok(Self { store: Store::connect(endpoint)?, embedded: None }),
         }
     }
 

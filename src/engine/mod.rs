@@ -16,7 +16,9 @@ pub(crate) mod moments;
 pub(crate) mod outlets;
 pub(crate) mod plates;
 mod reload;
+pub(crate) mod sections;
 pub(crate) mod stills;
+pub(crate) mod topic;
 mod view;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -26,10 +28,14 @@ use cameras::{Cameras, Kit};
 use evidence::{Prover, ProverThread, Source};
 use intake::{Intake, IntakeThread, OnDurable};
 use lag::Lag;
-use outlets::{Found, Outlets, route};
+use outlets::{Found, Outlets, prove, route};
 use plates::{PlateDesk, PlateDeskThread, PlateReading};
 use reload::Watcher;
-use stopline_detect::workers::{Looked, Workers};
+use sections::Sections;
+use stopline_detect::{
+    plate::PlateMoment,
+    workers::{Looked, Workers},
+};
 use stopline_ingest::handoff::{Hub, Turn};
 use stopline_store::{
     Store,
@@ -121,6 +127,7 @@ impl Engine {
 
         let views = view::Views::new(&engine.data_dir);
         let hub = Hub::new();
+        let sections = Sections::new(&engine.sections, Arc::clone(&law));
         let cameras = Arc::new(Cameras::new(Kit {
             hub: Arc::clone(&hub),
             law,
@@ -140,7 +147,14 @@ impl Engine {
         let (desk, desk_thread) = match eye {
             Some(eye) => {
                 let (prover, intake) = (prover.clone(), intake.clone());
-                let forward = move |event, source: &Arc<Source>| route(event, source, &prover, &intake);
+                let forward = move |event, moments: &[PlateMoment], source: &Arc<Source>| {
+                    if let Event::Passage(passage) = &event {
+                        for offence in sections.pass(passage, moments, source) {
+                            prove(offence, source, &prover);
+                        }
+                    }
+                    route(event, source, &prover, &intake);
+                };
                 Some(PlateDesk::start(PlateReading::new(eye), engine.plate_hold(), forward)?).unzip()
             }
             None => (None, None),
@@ -152,12 +166,14 @@ impl Engine {
         let backend = EngineBackend {
             store: history.store.clone(),
             cameras: Arc::clone(&cameras),
+            data_dir: engine.data_dir.clone(),
             evidence_dir: evidence_dir.clone(),
             intake,
             spool: Arc::clone(&spool),
             shipping: Arc::clone(&shipper),
             lag,
             started: std::time::SystemTime::now().into(),
+            saving: tokio::sync::Mutex::default(),
         };
         let pages = Pages::open(&config, Arc::new(backend)).await?;
         let metrics = match engine.metrics.listen {
@@ -326,8 +342,7 @@ fn start_workers(
 
 impl Pages {
     async fn open(config: &Config, backend: Arc<EngineBackend>) -> anyhow::Result<Self> {
-        let mut web_config = stopline_web::WebConfig::new(config.engine.data_dir.join("web"));
-        web_config.secure_cookies = config.engine.web.secure_cookies;
+        let web_config = config.engine.web.pages(config.engine.data_dir.join("web"));
         let web = stopline_web::Web::new(web_config, backend).context("the pages")?;
         let listen = config.engine.web.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("web.listen: {listen}"))?;

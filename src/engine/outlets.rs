@@ -8,6 +8,7 @@ use super::{
     evidence::{Prover, Source},
     intake::Intake,
     plates::{PlateDesk, PlateJob},
+    sections::Offence,
 };
 
 /// What was found at one camera, with the source as it was then: the camera may be changed or removed before plates are read
@@ -45,10 +46,17 @@ impl Outlets {
 /// Violations get their proof first; everything else goes straight to disk.
 pub(super) fn route(event: Event, source: &Arc<Source>, prover: &Prover, intake: &Intake) {
     let taken = match event {
-        Event::Violation(violation) => prover.put(violation, Arc::clone(source)),
+        Event::Violation(violation) => prover.put(violation, Arc::clone(source), Vec::new()),
         other => intake.put(other),
     };
     if !taken {
+        tracing::error!("an event came after the intake had ended and is lost");
+    }
+}
+
+/// A section's offence to its proof.
+pub(super) fn prove(offence: Offence, source: &Arc<Source>, prover: &Prover) {
+    if !prover.put(offence.violation, Arc::clone(source), offence.files) {
         tracing::error!("an event came after the intake had ended and is lost");
     }
 }

@@ -303,11 +303,11 @@ pub(crate) struct PlateDeskThread {
 }
 
 impl PlateDesk {
-    /// Starts the thread. `hold` is how long a violation may wait for its track to end; `forward` takes the events on.
+    /// Starts the thread. `hold` is how long a violation may wait for its track to end; `forward` takes the events on, with the moments of their tracks.
     pub(crate) fn start(
         reading: PlateReading,
         hold: Duration,
-        forward: impl Fn(Event, &Arc<Source>) + Send + 'static,
+        forward: impl Fn(Event, &[PlateMoment], &Arc<Source>) + Send + 'static,
     ) -> std::io::Result<(Self, PlateDeskThread)> {
         let (sender, receiver) = sync_channel(WAITING);
         let counts = Arc::clone(&reading.counts);
@@ -355,7 +355,7 @@ impl From<(PlateJob, Arc<Source>)> for Waiting {
     }
 }
 
-impl<F: Fn(Event, &Arc<Source>)> Desk<F> {
+impl<F: Fn(Event, &[PlateMoment], &Arc<Source>)> Desk<F> {
     fn run(mut self, receiver: &Receiver<(PlateJob, Arc<Source>)>) {
         let mut waiting: Vec<Waiting> = Vec::new();
         let mut open = true;
@@ -422,11 +422,13 @@ impl<F: Fn(Event, &Arc<Source>)> Desk<F> {
                 let (late, jobs): (Vec<_>, Vec<_>) = batch.into_iter().partition(|one| one.since.elapsed() > LATE);
                 for one in late {
                     PlateCounts::add(&self.reading.counts.late, "it waited too long");
-                    (self.forward)(one.job.event, &source);
+                    (self.forward)(one.job.event, &one.job.moments, &source);
                 }
-                let jobs = jobs.into_iter().map(|one| one.job).collect();
+                let jobs: Vec<PlateJob> = jobs.into_iter().map(|one| one.job).collect();
+                let moments: Vec<Vec<PlateMoment>> = jobs.iter().map(|job| job.moments.clone()).collect();
+                // In the order in which they went in.
                 let events = self.reading.attach(&source.ring, jobs, looks);
-                events.into_iter().for_each(|event| (self.forward)(event, &source));
+                events.into_iter().zip(&moments).for_each(|(event, moments)| (self.forward)(event, moments, &source));
             }
         }
     }

@@ -122,7 +122,7 @@ fn the_desk_hands_everything_on_and_gives_back_what_it_cannot_take() {
     let taken = Arc::clone(&given);
     let (go, wait) = std::sync::mpsc::channel::<()>();
     // The first event on holds the desk, so that its queue fills.
-    let forward = move |event, _: &Arc<Source>| {
+    let forward = move |event, _: &[PlateMoment], _: &Arc<Source>| {
         taken.lock().expect("whole").push(event);
         wait.recv().ok();
     };

@@ -1,7 +1,10 @@
-//! A process for the crash tests to kill: does one of three jobs for ever and prints what was acknowledged, a line each.
+//! A process for the crash tests to kill: does one of its jobs for ever and prints what was acknowledged, a line each.
 //!
 //! `crash_child spool DIR` · `crash_child ship DIR` (ClickHouse in STOPLINE_TEST_URL/_USER/_PASSWORD) ·
-//! `crash_child evidence DIR`
+//! `crash_child evidence DIR` · `crash_child edge DIR` (spool to Kafka, broker in STOPLINE_TEST_BROKER) ·
+//! `crash_child sink DIR` (Kafka to ClickHouse, prints one line when it runs)
+
+#![allow(clippy::unwrap_used)]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -32,14 +35,25 @@ fn main() -> Result<(), Failure> {
     };
     match job.as_str() {
         "spool" => append_for_ever(&Arc::new(open(&dir)?)),
+        #[cfg(feature = "kafka")]
+        "edge" => {
+            let spool = Arc::new(open(&dir)?);
+            let options = ShipOptions { rows: 40, ..Default::default() };
+            let _forwarder = stopline_store::kafka::Forwarder::start(spool.clone(), &kafka()?, options)?;
+            append_for_ever(&spool)
+        }
+        #[cfg(feature = "kafka")]
+        "sink" => {
+            use stopline_store::kafka::{Sink, SinkOptions};
+            let options = SinkOptions { rows: 40, age: std::time::Duration::from_millis(50) };
+            let _sink = Sink::start(&kafka()?, &store()?, options)?;
+            acknowledged(&"running")?;
+            loop {
+                std::thread::park();
+            }
+        }
         "ship" => {
-            let of = |name: &str| std::env::var(name).map_err(|error| format!("{name}: {error}"));
-            let store = Store::connect(&Endpoint {
-                url: of("STOPLINE_TEST_URL")?,
-                user: of("STOPLINE_TEST_USER")?,
-                password: of("STOPLINE_TEST_PASSWORD")?,
-                database: "stopline".into(),
-            })?;
+            let store = store()?;
             let spool = Arc::new(open(&dir)?);
             let options = ShipOptions { rows: 40, age: std::time::Duration::from_millis(10), ..Default::default() };
             let _shipper = Shipper::start(spool.clone(), &store, options)?;
@@ -50,14 +64,35 @@ fn main() -> Result<(), Failure> {
     }
 }
 
+fn of(name: &str) -> Result<String, Failure> {
+    Ok(std::env::var(name).map_err(|error| format!("{name}: {error}"))?)
+}
+
+fn store() -> Result<Store, Failure> {
+    Ok(Store::connect(&Endpoint {
+        url: of("STOPLINE_TEST_URL")?,
+        user: of("STOPLINE_TEST_USER")?,
+        password: of("STOPLINE_TEST_PASSWORD")?,
+        database: "stopline".into(),
+        ..Endpoint::default()
+    })?)
+}
+
+#[cfg(feature = "kafka")]
+fn kafka() -> Result<stopline_store::kafka::KafkaConfig, Failure> {
+    let mut config = stopline_store::kafka::KafkaConfig::new(vec![of("STOPLINE_TEST_BROKER")?]);
+    config.session_timeout = std::time::Duration::from_secs(6);
+    Ok(config)
+}
+
 fn open(dir: &Path) -> Result<Spool, Failure> {
     Ok(Spool::open(dir, SpoolLimits::default())?)
 }
 
-/// A number no earlier run used: nanoseconds since 2026-11-21, in seconds.
+/// Seconds no earlier run used: a thousand back for every second of the clock, so that nothing is dated in the future.
 fn fresh() -> f64 {
     let now: stopline_types::UtcUs = std::time::SystemTime::now().into();
-    (now.0 % 100_000_000_000) as f64 / 1e3
+    -((now.0 % 100_000_000_000) as f64 / 1e3)
 }
 
 fn acknowledged(what: &dyn std::fmt::Display) -> Result<(), Failure> {

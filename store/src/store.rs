@@ -1,6 +1,6 @@
 //! The one client of ClickHouse.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, path::PathBuf, time::Duration};
 
 use clickhouse::{Client, Compression};
 
@@ -8,7 +8,7 @@ use clickhouse::{Client, Compression};
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How to reach ClickHouse.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Endpoint {
     /// E.g. `http://127.0.0.1:8123`. Credentials do not belong here.
     pub url: String,
@@ -18,12 +18,19 @@ pub struct Endpoint {
     pub password: String,
     /// Database of our tables.
     pub database: String,
+    /// For https: the only certificates to trust (PEM); the system's own unless given.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, user, password: _, database } = self;
-        f.debug_struct("Endpoint").field("url", url).field("user", user).field("database", database).finish()
+        let Self { url, user, password: _, database, ca_file } = self;
+        f.debug_struct("Endpoint")
+            .field("url", url)
+            .field("user", user)
+            .field("database", database)
+            .field("ca_file", ca_file)
+            .finish()
     }
 }
 
@@ -33,6 +40,9 @@ pub enum StoreError {
     /// The address is no http or https URL, or holds credentials.
     #[error("ClickHouse address: {0}")]
     Address(String),
+    /// TLS cannot be set up as asked.
+    #[error("ClickHouse over TLS: {0}")]
+    Tls(String),
     /// ClickHouse refused, or could not be reached.
     #[error("ClickHouse: {doing}: {source}")]
     ClickHouse {
@@ -95,7 +105,12 @@ impl Store {
             Some(url::Host::Domain(name)) => name == "localhost",
             None => return Err(StoreError::Address("no host".to_owned())),
         };
-        let client = Client::default()
+        let client = match (url.scheme(), &endpoint.ca_file) {
+            ("https", ca_file) => crate::tls::client(ca_file.as_deref())?,
+            (_, Some(_)) => return Err(StoreError::Tls("a CA is given, but the address is http".to_owned())),
+            (_, None) => Client::default(),
+        };
+        let client = client
             .with_url(&endpoint.url)
             .with_user(&endpoint.user)
             .with_password(&endpoint.password)

@@ -3,18 +3,13 @@
 
 mod common;
 
-use std::{
-    collections::BTreeSet,
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    sync::{Arc, mpsc},
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use common::{embedded, eventually, example, store};
+use common::{
+    embedded, eventually, store,
+    victim::{Victim, kill_9, random},
+};
 use stopline_store::{
-    Endpoint,
     embedded::EmbeddedState,
     evidence::verify,
     queries::TableName,
@@ -22,70 +17,12 @@ use stopline_store::{
     spool::{Spool, SpoolLimits},
 };
 
-/// A child that says what was acknowledged, until it is killed.
-struct Victim {
-    child: Child,
-    lines: mpsc::Receiver<String>,
-}
-
-impl Victim {
-    fn start(job: &str, dir: &Path, endpoint: Option<&Endpoint>) -> Self {
-        let mut command = Command::new(example("crash_child"));
-        command.arg(job).arg(dir).stdout(Stdio::piped());
-        if let Some(endpoint) = endpoint {
-            command.env("STOPLINE_TEST_URL", &endpoint.url);
-            command.env("STOPLINE_TEST_USER", &endpoint.user);
-            command.env("STOPLINE_TEST_PASSWORD", &endpoint.password);
-        }
-        let mut child = command.spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            // Whole lines only: a line cut off by the kill was not acknowledged.
-            let mut out = out;
-            let mut line = String::new();
-            while out.read_line(&mut line).is_ok_and(|read| read > 0) && line.ends_with('\n') {
-                if sender.send(line.trim_end().to_owned()).is_err() {
-                    break;
-                }
-                line.clear();
-            }
-        });
-        Self { child, lines }
-    }
-
-    /// Lets it acknowledge something, kills it after `delay` more, and gives all it acknowledged.
-    fn kill_after(mut self, delay: Duration) -> Vec<String> {
-        let first = self.lines.recv_timeout(Duration::from_secs(30));
-        let Ok(first) = first else { panic!("no acknowledgement: {:?}", self.child.wait()) };
-        let until = Instant::now() + delay;
-        let mut all = vec![first];
-        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            all.push(line);
-        }
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        all.extend(self.lines.iter());
-        all
-    }
-}
-
-/// 0 to `most_ms`, different at every run.
-fn random(most_ms: u32) -> Duration {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    Duration::from_micros(u64::from(now.subsec_micros() % (most_ms * 1000)))
-}
-
-fn kill_9(pid: u32) {
-    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
-}
-
 #[test]
 fn a_killed_spool_keeps_what_it_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged = BTreeSet::new();
     for _ in 0..8 {
-        acknowledged.extend(Victim::start("spool", dir.path(), None).kill_after(random(150)));
+        acknowledged.extend(Victim::start("spool", dir.path(), None, None).kill_after(random(150)));
     }
     let spool = Spool::open(dir.path(), SpoolLimits::default()).unwrap();
     let mut there = BTreeSet::new();
@@ -107,7 +44,7 @@ fn killed_evidence_writers_leave_whole_packages_in_an_unbroken_chain() {
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged = BTreeSet::new();
     for _ in 0..8 {
-        acknowledged.extend(Victim::start("evidence", dir.path(), None).kill_after(random(150)));
+        acknowledged.extend(Victim::start("evidence", dir.path(), None, None).kill_after(random(150)));
     }
     let root = dir.path().join("evidence");
     for path in &acknowledged {
@@ -126,7 +63,7 @@ async fn killed_shippers_and_engines_lose_and_double_nothing() {
     let spool_dir = dir.path().join("spool");
     let mut acknowledged = BTreeSet::new();
     for round in 0..6 {
-        let victim = Victim::start("ship", &spool_dir, Some(chdb.endpoint()));
+        let victim = Victim::start("ship", &spool_dir, Some(chdb.endpoint()), None);
         if round % 2 == 1 {
             // The engine first, in the middle of inserts.
             std::thread::sleep(random(300));

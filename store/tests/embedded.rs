@@ -119,7 +119,7 @@ fn it_speaks_clickhouse_http() {
         ("?nonsense=1", "SELECT 1", 400, 115),
         ("?a%20b=1", "SELECT 1", 400, 115),
         ("", "SELECT throwIf(1)", 500, 395),
-        ("?decompress=1", "SELECT 1", 501, 48),
+        ("?decompress=1", "SELECT 1", 500, 271),
     ] {
         let answer = ask(at, query, body.as_bytes());
         assert_eq!(answer.status, status, "{query} {body}: {}", answer.body);
@@ -354,5 +354,128 @@ async fn a_block_sent_again_under_its_token_is_dropped() {
         assert_eq!(insert("s-0-1"), "1\n", "{table}: the same token");
         assert_eq!(insert("s-2-3"), "2\n", "{table}: another token");
     }
+    chdb.stop();
+}
+
+#[test]
+fn a_hung_child_is_killed_and_started_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = EmbeddedConfig { hung_after: Duration::from_secs(3), ..config(dir.path()) };
+    let chdb = Embedded::start(config).unwrap();
+    assert_eq!(ask(chdb.endpoint(), "", b"CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a").status, 200);
+    let stopped = chdb.status().pid.unwrap();
+    // Alive for whoever looks at processes, and dumb.
+    assert!(Command::new("kill").args(["-STOP", &stopped.to_string()]).status().unwrap().success());
+    eventually("another child", || chdb.status().pid.is_some_and(|pid| pid != stopped));
+    eventually("it answers", || ask(chdb.endpoint(), "", b"SELECT count() FROM t").body == "0\n");
+    let status = chdb.status();
+    assert_eq!(status.restarts, 1);
+    assert!(status.last_exit.as_deref().unwrap().contains("hung"), "{status:?}");
+    chdb.stop();
+}
+
+#[test]
+fn long_answers_stream_and_are_packed_as_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let chdb = embedded(dir.path());
+    let at = chdb.endpoint();
+    let rows = 2_000_000_u64;
+    let sql = format!("SELECT number FROM numbers({rows})");
+    let sum = |body: &str| body.lines().map(|line| line.parse::<u64>().unwrap()).sum::<u64>();
+
+    // More than a chunk, in chunks.
+    let streamed = ask(at, "", sql.as_bytes());
+    assert!(streamed.head.contains("transfer-encoding: chunked"), "{}", streamed.head);
+    assert_eq!(sum(&unchunk(&streamed.body)), rows * (rows - 1) / 2);
+    // Held back when the client asks for it: whole, with its summary.
+    let held = ask(at, "?wait_end_of_query=1", sql.as_bytes());
+    assert!(held.head.contains("content-length") && held.head.contains("x-clickhouse-summary"), "{}", held.head);
+    assert_eq!(sum(&held.body), rows * (rows - 1) / 2);
+
+    // A failure after the first rows breaks the connection off; one before any row is an error like any other.
+    let late = format!("SELECT throwIf(number = {}) FROM numbers({rows}) SETTINGS max_block_size = 1000", rows - 1);
+    let cut = ask(at, "", late.as_bytes());
+    assert!(cut.status == 200 && !cut.body.ends_with("0\r\n\r\n"), "{} {:?}", cut.status, cut.body.get(..20));
+    assert_eq!(ask(at, "?wait_end_of_query=1", late.as_bytes()).status, 500);
+
+    // A client that goes away in the middle gives its place back: there are eight.
+    for _ in 0..20 {
+        let address = at.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let endless = b"SELECT number FROM numbers(100000000000)";
+        write!(stream, "POST /?user={}&password={} HTTP/1.1\r\nHost: x\r\n", at.user, at.password).unwrap();
+        write!(stream, "Content-Length: {}\r\n\r\n", endless.len()).unwrap();
+        stream.write_all(endless).unwrap();
+        stream.read_exact(&mut [0; 100]).unwrap();
+    }
+    assert_eq!(ask(at, "", b"SELECT 1").body, "1\n");
+
+    // Packed by content coding and in ClickHouse's blocks, both ways.
+    let headers =
+        format!("X-ClickHouse-User: {}\r\nX-ClickHouse-Key: {}\r\nAccept-Encoding: zstd\r\n", at.user, at.password);
+    let packed = request(at, "POST", "?enable_http_compression=1", &headers, b"SELECT 1");
+    assert!(packed.head.contains("content-encoding: zstd"), "{}", packed.head);
+    assert!(!request(at, "POST", "", &headers, b"SELECT 1").head.contains("content-encoding"), "only if asked for");
+    chdb.stop();
+}
+
+/// Takes HTTP chunks apart.
+fn unchunk(body: &str) -> String {
+    let (mut whole, mut rest) = (String::new(), body);
+    while let Some((length, tail)) = rest.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        whole.push_str(&tail[..length]);
+        rest = &tail[length + 2..];
+        if length == 0 {
+            break;
+        }
+    }
+    whole
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_pack_in_clickhouse_blocks_are_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let chdb = embedded(dir.path());
+    let Endpoint { url, user, password, .. } = chdb.endpoint().clone();
+    let client = Client::default()
+        .with_url(url)
+        .with_user(user)
+        .with_password(password)
+        .with_compression(clickhouse::Compression::Lz4);
+    client.query("CREATE TABLE n (n UInt64) ENGINE = MergeTree ORDER BY n").execute().await.unwrap();
+    #[derive(Row, Serialize)]
+    struct N {
+        n: u64,
+    }
+    let mut insert = client.insert::<N>("n").await.unwrap();
+    for n in 0..300_000 {
+        insert.write(&N { n }).await.unwrap();
+    }
+    insert.end().await.unwrap();
+    let all = client.query("SELECT n FROM n ORDER BY n").fetch_all::<u64>().await.unwrap();
+    assert!(all.iter().copied().eq(0..300_000));
+    chdb.stop();
+}
+
+/// The Python client that analysts use, from PyPI and unchanged; set-up installs it.
+#[test]
+fn clickhouse_connect_works_unchanged() {
+    let cache = library().parent().and_then(|lib| lib.parent().map(std::path::Path::to_owned)).unwrap();
+    let python = cache.join("venv/bin/python");
+    let dir = tempfile::tempdir().unwrap();
+    let chdb = embedded(dir.path());
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clickhouse_connect_client.py");
+    let (_, port) = chdb.endpoint().url.rsplit_once(':').unwrap();
+    let done = Command::new(&python)
+        .arg(script)
+        .env("PORT", port)
+        .env("CLICKHOUSE_USER", &chdb.endpoint().user)
+        .env("CLICKHOUSE_PASSWORD", &chdb.endpoint().password)
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}: run `scripts/setup.sh --test`", python.display()));
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(!said.contains("No module named 'clickhouse_connect'"), "run `scripts/setup.sh --test`");
+    assert!(done.status.success(), "{said}");
     chdb.stop();
 }

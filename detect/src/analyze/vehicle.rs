@@ -7,8 +7,8 @@ use stopline_types::{BoxPx, CaptureTime, RuleKind, VehicleClass};
 use super::LiveTrack;
 use crate::rules::{History, Point, Speed, measure_speed};
 use crate::scene::Scene;
-use crate::scene::geometry::{Point2, length, point, sub};
-use crate::track::{ClassVotes, Observation, Seen};
+use crate::scene::geometry::{Point2, dot, length, point, sub};
+use crate::track::{ClassVotes, InLane, Observation, PACE_S, Seen};
 
 /// Boxes nearer to the picture's edge than this are cut off, scene pixels.
 const EDGE_PX: f32 = 3.0;
@@ -84,8 +84,8 @@ impl Vehicle {
         let lane = scene.lane_at(foot);
         self.history.push(point_of(scene, t_s, time, object, foot, lane, shown));
 
-        let pace = self.history.pace_m_s(t_s, 0.5).unwrap_or(0.0);
-        self.votes.moved(dt, pace, lane.is_some());
+        let pace = self.history.pace_m_s(t_s, PACE_S).unwrap_or(0.0);
+        self.votes.moved(dt, pace, in_lane(scene, lane, seen.velocity, object.bbox.h));
         let judged = self.votes.judge();
         (self.history.class, self.history.guessed) = (judged.class, judged.guessed);
         self.history.class_share = judged.share;
@@ -158,6 +158,17 @@ impl Vehicle {
             speed_kmh: self.speed_now.map(|s| s.kmh),
         }
     }
+}
+
+/// How it moves in its lane. Slower than `STEP` of its height a second is standing: boxes jitter.
+fn in_lane(scene: &Scene, lane: Option<usize>, velocity: Point2, height: f32) -> InLane {
+    const STEP: f64 = 0.25;
+    /// Cosine of the angle to the lane from which on it is crossed: 60 degrees.
+    const ALONG: f64 = 0.5;
+    let Some(lane) = lane else { return InLane::Not };
+    let speed = length(velocity);
+    let across = speed > STEP * f64::from(height) && dot(velocity, scene.lanes[lane].direction).abs() < ALONG * speed;
+    if across { InLane::Across } else { InLane::With }
 }
 
 fn point_of(

@@ -195,16 +195,16 @@ proptest! {
     #[test]
     fn wrong_way(fps in 5.0f64..25.0, v in 1.5f64..9.0) {
         let found = drive(MOTORCYCLE, fps, (0.0, 2.0), (50.0, 60.0), |t| [15.0, 20.0 - v * t]);
-        let expected = usize::from(v * 1.9 > 2.6 + v / fps);
+        let expected = usize::from(v * 1.9 > 3.6 + v / fps);
         prop_assert!(of(RuleKind::WrongWay, &found).len() >= expected, "{:?}", found);
         for m in of(RuleKind::WrongWay, &found) {
-            prop_assert!(m.measured["against_m"] >= 2.5 && m.measured["time_s"] >= 0.4 - 1e-6);
+            prop_assert!(m.measured["against_m"] >= 3.5 && m.measured["time_s"] >= 0.4 - 1e-6);
         }
         let along = drive(MOTORCYCLE, fps, (0.0, 2.0), (50.0, 60.0), |t| [15.0, 2.0 + v * t]);
         prop_assert!(of(RuleKind::WrongWay, &along).is_empty());
         let across = drive(MOTORCYCLE, fps, (0.0, 1.0), (50.0, 60.0), |t| [10.2 + v * t, 10.0 - 0.5 * v * t]);
         prop_assert!(of(RuleKind::WrongWay, &across).is_empty());
-        let back = drive(CAR, fps, (0.0, 4.0), (50.0, 60.0), |t| [15.0, 10.0 - (0.8 * t).min(2.2)]);
+        let back = drive(CAR, fps, (0.0, 4.0), (50.0, 60.0), |t| [15.0, 10.0 - (0.8 * t).min(3.2)]);
         prop_assert!(of(RuleKind::WrongWay, &back).is_empty());
     }
 

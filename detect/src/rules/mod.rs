@@ -15,6 +15,7 @@ mod no_stopping;
 mod pavement;
 mod reach;
 mod red_light;
+pub mod section_pairs;
 pub mod section_speed;
 mod solid_line;
 mod speed;

@@ -4,7 +4,7 @@
 //! been driven; only that accuses. A camera whose clock error is not known accuses nobody.
 
 use serde::{Deserialize, Serialize};
-use stopline_types::{CameraId, Passage, Quantities, UtcUs, VehicleClass};
+use stopline_types::{CameraId, Passage, Quantities, RuleMode, UtcUs, VehicleClass};
 
 use super::{quantities, two_wheels};
 use crate::scene::LimitsConfig;
@@ -15,6 +15,9 @@ use crate::scene::LimitsConfig;
 pub struct SectionConfig {
     /// Unique among sections.
     pub name: String,
+    /// What becomes of its matches.
+    #[serde(default)]
+    pub mode: RuleMode,
     /// Where it begins.
     pub entry: CameraId,
     /// Where it ends.
@@ -32,7 +35,8 @@ pub struct SectionConfig {
     /// The largest error that may accuse, km/h.
     #[serde(default = "five")]
     pub max_error_kmh: f64,
-    /// Plates read less surely than this at either end accuse nobody, 0 to 1.
+    /// How sure the plate must be from both readings together, 0 to 1: `1 - (1 - entry) (1 - exit)`, for two readings that
+    /// agree are surer than either. [`LEAST_PLATE`] at each end is asked in any case.
     #[serde(default = "sure")]
     pub min_plate_confidence: f64,
 }
@@ -42,7 +46,44 @@ fn five() -> f64 {
 }
 
 fn sure() -> f64 {
-    0.9
+    0.95
+}
+
+/// A plate read less surely than this is no sighting, 0 to 1.
+pub const LEAST_PLATE: f64 = 0.6;
+
+impl SectionConfig {
+    /// What is wrong with it: key and what was expected.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(&'static str, &'static str)> {
+        let limits = &self.limit_kmh;
+        let all = [limits.default, limits.car, limits.motorcycle, limits.bus, limits.truck, limits.bicycle];
+        let held = [
+            (!self.name.trim().is_empty(), "name", "expected a name"),
+            (self.entry != self.exit, "exit", "expected another camera than entry"),
+            (self.length_m > 0.0 && self.length_m <= 200_000.0, "length_m", "expected above 0, up to 200000"),
+            (
+                self.length_error_m >= 0.0 && self.length_error_m < self.length_m,
+                "length_error_m",
+                "expected 0 or more, and less than length_m",
+            ),
+            (all.iter().flatten().next().is_some(), "limit_kmh", "expected at least one limit, e.g. { default = 80 }"),
+            (all.iter().flatten().all(|kmh| (5.0..=200.0).contains(kmh)), "limit_kmh", "expected 5 to 200"),
+            ((0.0..=100.0).contains(&self.over_kmh), "over_kmh", "expected 0 to 100"),
+            (self.max_error_kmh > 0.0 && self.max_error_kmh <= 100.0, "max_error_kmh", "expected above 0, up to 100"),
+            ((0.0..=1.0).contains(&self.min_plate_confidence), "min_plate_confidence", "expected 0 to 1"),
+        ];
+        held.into_iter().filter(|(holds, ..)| !holds).map(|(_, key, expected)| (key, expected)).collect()
+    }
+
+    /// Who needs longer than this from one camera to the other cannot be an offender, seconds.
+    #[must_use]
+    pub fn slowest_offence_s(&self) -> f64 {
+        let limits = &self.limit_kmh;
+        let all = [limits.default, limits.car, limits.motorcycle, limits.bus, limits.truck, limits.bicycle];
+        let lowest = all.into_iter().flatten().fold(f64::INFINITY, f64::min);
+        3.6 * (self.length_m + self.length_error_m) / lowest.max(1.0)
+    }
 }
 
 /// A vehicle with a plate at a camera.
@@ -128,7 +169,8 @@ pub fn check(section: &SectionConfig, entry: &Sighting, exit: &Sighting) -> Opti
     let accuses = excess >= section.over_kmh
         && speed.kmh - speed.error_kmh > limit
         && speed.error_kmh <= section.max_error_kmh
-        && entry.plate_confidence.min(exit.plate_confidence) >= section.min_plate_confidence;
+        && entry.plate_confidence.min(exit.plate_confidence) >= LEAST_PLATE
+        && 1.0 - (1.0 - entry.plate_confidence) * (1.0 - exit.plate_confidence) >= section.min_plate_confidence;
     accuses.then(|| SectionMatch {
         speed,
         excess_kmh: excess,
@@ -151,6 +193,7 @@ mod tests {
     fn section() -> SectionConfig {
         SectionConfig {
             name: "QL10".into(),
+            mode: RuleMode::Live,
             entry: CameraId::new("a").expect("plain"),
             exit: CameraId::new("b").expect("plain"),
             length_m: 2000.0,
@@ -158,7 +201,7 @@ mod tests {
             limit_kmh: LimitsConfig { default: Some(80.0), ..LimitsConfig::default() },
             over_kmh: 5.0,
             max_error_kmh: 5.0,
-            min_plate_confidence: 0.9,
+            min_plate_confidence: 0.95,
         }
     }
 
@@ -193,6 +236,16 @@ mod tests {
     }
 
     #[test]
+    fn faults_name_the_key() {
+        assert!(section().faults().is_empty());
+        let keys = |section: SectionConfig| section.faults().into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        assert_eq!(keys(SectionConfig { length_error_m: 2000.0, ..section() }), ["length_error_m"]);
+        assert_eq!(keys(SectionConfig { exit: section().entry, ..section() }), ["exit"]);
+        assert_eq!(keys(SectionConfig { length_m: f64::NAN, ..section() }), ["length_m", "length_error_m"]);
+        assert_eq!(keys(SectionConfig { limit_kmh: LimitsConfig::default(), ..section() }), ["limit_kmh"]);
+    }
+
+    #[test]
     fn thresholds_and_what_accuses_nobody() {
         let run = |section: &SectionConfig, kmh: f64, error_ms| {
             check(section, &seen("a", 0.0, Some(0.0)), &seen("b", at(kmh), error_ms))
@@ -208,12 +261,18 @@ mod tests {
         assert!((found.excess_kmh - 20.0).abs() < 1e-3 && (found.measured["section_s"] - 72.0).abs() < 1e-3);
         for other in [
             Sighting { plate: "30F25650".into(), ..b.clone() },
-            Sighting { plate_confidence: 0.89, ..b.clone() },
+            Sighting { plate_confidence: 0.59, ..b.clone() },
             Sighting { class: VehicleClass::Motorcycle, ..b.clone() },
             Sighting { camera: a.camera.clone(), ..b.clone() },
         ] {
             assert!(check(&section(), &a, &other).is_none(), "{other:?}");
         }
         assert!(check(&section(), &b, &a).is_none(), "the other way");
+        let sure = |entry: f64, exit: f64| {
+            let (a, b) =
+                (Sighting { plate_confidence: entry, ..a.clone() }, Sighting { plate_confidence: exit, ..b.clone() });
+            check(&section(), &a, &b).is_some()
+        };
+        assert!(sure(0.8, 0.76) && !sure(0.8, 0.74), "0.952 and 0.948 together");
     }
 }

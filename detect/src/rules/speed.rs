@@ -10,6 +10,9 @@ use super::{Context, History, Match, Point, quantities};
 use crate::scene::Scene;
 use crate::scene::geometry::{length, sub};
 
+/// Boxes of lorries and buses are at least so wide on the road, metres: they are built 2.4 to 2.5 m wide, cars up to 2.0 m,
+/// and of a car a little of the side is seen as well.
+const WIDE_M: f64 = 2.35;
 /// Share of the votes from which a class is sure enough to accuse by its own limit.
 const CLASS_SURE: f64 = 0.8;
 /// Standard deviation of a box's foot, box heights.
@@ -94,12 +97,29 @@ fn slope(samples: &[(f64, f64, f64)]) -> Option<(f64, f64)> {
     Some((fit.0, (worse / fit.2).sqrt()))
 }
 
-/// The limit of its class. Detectors take one four-wheeled class for another; below [`CLASS_SURE`] it is judged by the
-/// highest limit among them, so that nobody is accused for having been called a lorry.
+/// How wide it is, metres: the median over its boxes that are whole. Seen from the side it is too much, never too little.
+fn width_m(scene: &Scene, history: &History) -> Option<f64> {
+    let width = |p: &Point| {
+        let (left, right) = (f64::from(p.bbox.x), f64::from(p.bbox.right()));
+        let bottom = f64::from(p.bbox.bottom());
+        Some(length(sub(scene.to_ground([right, bottom])?, scene.to_ground([left, bottom])?)))
+    };
+    let mut widths: Vec<f64> = history.points().filter(|p| !p.cut_off).filter_map(width).collect();
+    widths.sort_unstable_by(f64::total_cmp);
+    widths.get(widths.len() / 2).copied()
+}
+
+/// The limit of its class. Detectors take one four-wheeled class for another, vans and high cars for lorries above all.
+/// Below [`CLASS_SURE`], or when it is not as wide as lorries and buses are, it is judged by the highest limit among them, so
+/// that nobody is accused for having been called a lorry.
 fn limit_of(scene: &Scene, history: &History, lane: Option<usize>) -> Option<f64> {
     let own = scene.limit_kmh(lane, history.class)?;
     let four = [VehicleClass::Car, VehicleClass::Bus, VehicleClass::Truck];
-    if history.class_share >= CLASS_SURE || !four.contains(&history.class) {
+    if !four.contains(&history.class) {
+        return Some(own);
+    }
+    let wide = || width_m(scene, history).is_some_and(|width| width >= WIDE_M);
+    if history.class_share >= CLASS_SURE && (history.class == VehicleClass::Car || wide()) {
         return Some(own);
     }
     four.into_iter().filter_map(|class| scene.limit_kmh(lane, class)).reduce(f64::max)
@@ -156,4 +176,61 @@ pub(super) fn check(context: Context<'_>) -> Option<Match> {
         excess_kmh: Some(excess),
         variant: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use stopline_types::{BoxPx, CaptureTime, TimeSource, UtcUs};
+
+    use super::*;
+    use crate::scene::SceneConfig;
+
+    /// 20 pixels are a metre; 80 km/h, lorries 60.
+    fn scene() -> Scene {
+        let text = r#"
+            frame_px = [640, 480]
+            [[lanes]]
+            name = "lane"
+            polygon = [[200, 0], [440, 0], [440, 480], [200, 480]]
+            direction = [0, 1]
+            limit_kmh = { default = 80, truck = 60 }
+            [ground]
+            points = [{ px = [0, 0], m = [0, 0] }, { px = [640, 0], m = [32, 0] },
+                      { px = [640, 480], m = [32, 24] }, { px = [0, 480], m = [0, 24] }]
+        "#;
+        let config: SceneConfig = toml::from_str(text).expect("valid TOML");
+        Scene::resolve(&config).expect("a good scene")
+    }
+
+    /// The limit for a lorry of that width, called so by that share of the votes.
+    fn limit(width_m: f32, share: f64) -> Option<f64> {
+        let mut history = History::new(1, VehicleClass::Truck);
+        history.class_share = share;
+        for i in 0..9 {
+            let time = CaptureTime { utc: UtcUs(0), error_ms: None, source: TimeSource::File };
+            // Cut off at first, where the box says nothing of the width.
+            let w = if i < 4 { 10.0 } else { 20.0 * width_m };
+            let foot = [320.0, 100.0 + f64::from(i)];
+            let bbox = BoxPx::from([320.0 - w / 2.0, 20.0, w, 80.0 + i as f32]);
+            history.push(Point {
+                t_s: f64::from(i),
+                time,
+                bbox,
+                foot,
+                ground: None,
+                ground_measured: None,
+                ground_m_per_px: None,
+                lane: Some(0),
+                cut_off: i < 4,
+            });
+        }
+        limit_of(&scene(), &history, Some(0))
+    }
+
+    #[test]
+    fn only_what_is_as_wide_as_a_lorry_is_judged_as_one() {
+        assert_eq!(limit(2.4, 0.85), Some(60.0));
+        assert_eq!(limit(2.3, 1.0), Some(80.0), "a van");
+        assert_eq!(limit(2.5, 0.75), Some(80.0), "not sure enough");
+    }
 }

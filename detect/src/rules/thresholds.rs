@@ -166,10 +166,10 @@ fn wrong_way_thresholds() {
     check(
         "distance_m",
         rule,
-        [3.5, 1.5],
+        [4.5, 2.5],
         |r, v| r.wrong_way.distance_m = v,
         |scene, over| {
-            let way = if over { 2.7 } else { 2.3 };
+            let way = if over { 3.7 } else { 3.3 };
             drive_in(scene, MOTORCYCLE, FPS, (0.0, 4.0), GREEN, |t| [13.0, 20.0 - (2.0 * t).min(way)])
         },
     );

@@ -55,8 +55,8 @@ fn class_is_sure(lane: &Lane, history: &History) -> bool {
         _ => &[Car, Bus, Truck],
     };
     let one_may = lane.classes.as_ref().is_some_and(|allowed| alike.iter().any(|class| allowed.contains(class)));
-    let now = history.last().map_or(0.0, |p| p.t_s);
-    // What goes as fast as motorcycles do may well be one.
-    let rides = history.class == Bicycle && history.pace_m_s(now, 1.0).is_some_and(|pace| pace >= CYCLES_M_S);
+    // What went as fast as motorcycles do, now or before it braked, may well be one.
+    let pace = |t_s: f64| history.pace_m_s(t_s, 1.0);
+    let rides = history.class == Bicycle && history.points().any(|p| pace(p.t_s).is_some_and(|v| v >= CYCLES_M_S));
     !one_may || (history.class_share >= SURE_SHARE && !rides)
 }

@@ -95,7 +95,8 @@ pub struct WrongWayConfig {
     pub mode: RuleMode,
     /// Analysed frames a second below which matches are marked degraded.
     pub min_fps: f64,
-    /// Distance against the lane's direction, metres.
+    /// Distance against the lane's direction, metres. More than from one motorcycle of a queue to the next, so that a track
+    /// that goes over to the one behind is no wrong way.
     pub distance_m: f64,
     /// Time over which it lasted, seconds: three frames at six a second.
     pub time_s: f64,
@@ -103,7 +104,7 @@ pub struct WrongWayConfig {
 
 impl Default for WrongWayConfig {
     fn default() -> Self {
-        Self { mode: RuleMode::Live, min_fps: 4.0, distance_m: 2.5, time_s: 0.4 }
+        Self { mode: RuleMode::Live, min_fps: 4.0, distance_m: 3.5, time_s: 0.4 }
     }
 }
 

@@ -14,4 +14,4 @@ pub use assign::assign;
 pub use kalman::BoxFilter;
 pub use riders::{Group, Observation, RiderMerger};
 pub use tracker::{Seen, Step, Tracker};
-pub use votes::{ClassVotes, Judged};
+pub use votes::{ClassVotes, InLane, Judged, PACE_S};

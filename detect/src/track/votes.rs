@@ -1,7 +1,8 @@
 //! What a track is, by vote over its frames.
 //!
 //! Guessed here, and said so in [`Judged::guessed`]: a person whose machine was never found is taken for a
-//! motorcycle when it moves faster than people walk or run across a road, or stays in a lane for vehicles.
+//! motorcycle when it moves faster than people walk or run across a road, or stays in a lane for vehicles and does not
+//! walk across it.
 
 use stopline_types::VehicleClass;
 
@@ -18,6 +19,8 @@ const BICYCLE_SHARE: f64 = 0.6;
 const CYCLE_M_S: f64 = 8.0;
 /// How long a person must be in a lane to be taken for a rider, seconds.
 const LANE_S: f64 = 0.7;
+/// Speeds that judge people are means over this time, seconds.
+pub const PACE_S: f64 = 1.5;
 
 /// The votes of a track.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +29,19 @@ pub struct ClassVotes {
     fast_s: f64,
     racing_s: f64,
     lane_s: f64,
+    across_s: f64,
     seen_s: f64,
+}
+
+/// Where a road user is and how it moves there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InLane {
+    /// In no lane for vehicles.
+    Not,
+    /// In one; standing, or moving along it.
+    With,
+    /// In one, moving across it.
+    Across,
 }
 
 /// The outcome.
@@ -46,8 +61,9 @@ impl ClassVotes {
         self.votes[class as usize] += f64::from(score);
     }
 
-    /// `dt` seconds at `speed_m_s`, in a lane for vehicles or not.
-    pub fn moved(&mut self, dt: f64, speed_m_s: f64, in_lane: bool) {
+    /// `dt` seconds at `speed_m_s`, which is to be a mean over [`PACE_S`]: boxes of what is far away jitter by metres. `lane` says
+    /// whether it is in a lane for vehicles and, if it moves there, how.
+    pub fn moved(&mut self, dt: f64, speed_m_s: f64, lane: InLane) {
         self.seen_s += dt;
         if speed_m_s > FAST_M_S {
             self.fast_s += dt;
@@ -55,8 +71,10 @@ impl ClassVotes {
         if speed_m_s > CYCLE_M_S {
             self.racing_s += dt;
         }
-        if in_lane {
-            self.lane_s += dt;
+        match lane {
+            InLane::Not => {}
+            InLane::With => self.lane_s += dt,
+            InLane::Across => self.across_s += dt,
         }
     }
 
@@ -80,7 +98,8 @@ impl ClassVotes {
             let class = if is_bicycle { VehicleClass::Bicycle } else { VehicleClass::Motorcycle };
             return sure(class, machine);
         }
-        let rides = self.fast_s >= FAST_S || (self.lane_s >= LANE_S && self.lane_s >= 0.5 * self.seen_s);
+        let in_traffic = self.lane_s >= LANE_S && self.lane_s >= 0.5 * self.seen_s && self.lane_s > self.across_s;
+        let rides = self.fast_s >= FAST_S || in_traffic;
         if rides {
             Judged { class: VehicleClass::Motorcycle, guessed: true, share: 1.0 }
         } else {
@@ -98,15 +117,29 @@ mod tests {
         let mut votes = ClassVotes::default();
         for _ in 0..10 {
             votes.add(VehicleClass::Pedestrian, 0.6);
-            votes.moved(0.16, 1.3, false);
+            votes.moved(0.16, 1.3, InLane::Not);
         }
         assert_eq!(votes.judge().class, VehicleClass::Pedestrian);
         for _ in 0..10 {
-            votes.moved(0.16, 6.0, false);
+            votes.moved(0.16, 6.0, InLane::Not);
         }
         assert_eq!(votes.judge(), Judged { class: VehicleClass::Motorcycle, guessed: true, share: 1.0 });
         votes.add(VehicleClass::Motorcycle, 0.9);
         votes.add(VehicleClass::Motorcycle, 0.9);
         assert_eq!(votes.judge(), Judged { class: VehicleClass::Motorcycle, guessed: false, share: 1.0 });
+    }
+
+    #[test]
+    fn who_waits_in_a_lane_is_a_rider_and_who_crosses_it_is_not() {
+        let person = |lane: InLane| {
+            let mut votes = ClassVotes::default();
+            for _ in 0..20 {
+                votes.add(VehicleClass::Pedestrian, 0.6);
+                votes.moved(0.16, 0.9, lane);
+            }
+            votes.judge().class
+        };
+        assert_eq!(person(InLane::With), VehicleClass::Motorcycle);
+        assert_eq!(person(InLane::Across), VehicleClass::Pedestrian);
     }
 }

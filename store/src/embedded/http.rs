@@ -14,10 +14,11 @@ use tokio::sync::Semaphore;
 use url::form_urlencoded;
 
 use super::{
-    ffi::{self, Engine, Output},
-    password,
-    reply::{AS_TOO_LARGE, Failure, content_type, insert},
-    statement::{InsertData, output_format},
+    answer::{self, Answered, Outlet, Wishes},
+    ffi::{self, Engine},
+    frame, password,
+    reply::{AS_TOO_LARGE, Failure, insert},
+    statement::{InsertData, into_file, output_format},
 };
 
 /// Statements that run side by side.
@@ -44,12 +45,16 @@ impl Server {
 
     pub(super) fn router(self) -> Router {
         let handle = get(query).post(query);
-        Router::new().route("/ping", get(|| async { "Ok.\n" })).route("/", handle).with_state(Arc::new(self))
+        Router::new()
+            .route("/ping", get(|| async { "Ok.\n" }))
+            .route("/health", get(health))
+            .route("/", handle)
+            .with_state(Arc::new(self))
     }
 }
 
 /// A statement with all that belongs to it, as it came.
-struct Statement {
+pub(super) struct Statement {
     /// From the URL and the form.
     query: String,
     body: Bytes,
@@ -60,6 +65,9 @@ struct Statement {
     settings: Vec<(String, String)>,
     params: Vec<(String, String)>,
     read_only: bool,
+    /// The body comes in ClickHouse's own blocks.
+    framed: bool,
+    pub(super) wishes: Wishes,
 }
 
 async fn query(State(server): State<Arc<Server>>, request: Request) -> Response<Body> {
@@ -79,6 +87,18 @@ async fn query(State(server): State<Arc<Server>>, request: Request) -> Response<
             response
         }
         Err(failure) => failure.into_response(&query_id),
+    }
+}
+
+/// Whether the engine itself still answers. Takes none of the places, so that long statements do not look like a hang.
+async fn health(State(server): State<Arc<Server>>) -> Result<&'static str, axum::http::StatusCode> {
+    let engine = server.engine;
+    let asked = tokio::task::spawn_blocking(move || {
+        engine.session().is_ok_and(|mut session| session.run(b"SELECT 1", "TabSeparated", &[]).is_ok())
+    });
+    match asked.await {
+        Ok(true) => Ok("Ok.\n"),
+        Ok(false) | Err(_) => Err(axum::http::StatusCode::SERVICE_UNAVAILABLE),
     }
 }
 
@@ -144,6 +164,8 @@ impl Statement {
             settings: Vec::new(),
             params: Vec::new(),
             read_only: request.method() == Method::GET,
+            framed: false,
+            wishes: Wishes::default(),
         };
         for (key, value) in pairs {
             this.take(key, value)?;
@@ -151,6 +173,7 @@ impl Statement {
         let is_form = {
             let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
             this.encoding = encoding(header(header::CONTENT_ENCODING))?;
+            this.wishes.coding = accepted(header(header::ACCEPT_ENCODING)).filter(|_| this.wishes.may_code);
             header(header::CONTENT_TYPE).starts_with("multipart/form-data")
         };
         if is_form {
@@ -160,6 +183,9 @@ impl Statement {
                 Failure::new(AS_TOO_LARGE, "TOO_LARGE_SIZE", format_args!("cannot take the body: {error}"))
             })?;
         }
+        if this.framed {
+            this.body = frame::unpack(&this.body, BODY_BYTES)?.into();
+        }
         Ok(this)
     }
 
@@ -168,13 +194,13 @@ impl Statement {
             "query" => self.query.push_str(&value),
             "database" => self.database = Some(value).filter(|name| !name.is_empty()),
             "default_format" => self.format = value,
-            "decompress" if value != "0" => {
-                let message = "decompress=1 is not taken; send data plain or with Content-Encoding";
-                return Err(Failure::new(48, "NOT_IMPLEMENTED", message));
-            }
-            // Of no meaning here: answers are plain and whole, and every request is its own session.
-            "decompress" | "compress" | "buffer_size" | "wait_end_of_query" | "session_id" | "session_timeout"
-            | "session_check" | "close_session" | "quota_key" | "role" | "stacktrace" | "query_id" => {}
+            "decompress" => self.framed = value != "0",
+            "compress" => self.wishes.framed = value != "0",
+            "wait_end_of_query" => self.wishes.whole = value != "0",
+            "enable_http_compression" => self.wishes.may_code = value != "0",
+            // Of no meaning here: every request is its own session, and how much is held back is ours to choose.
+            "buffer_size" | "session_id" | "session_timeout" | "session_check" | "close_session" | "quota_key"
+            | "role" | "stacktrace" | "query_id" => {}
             name => match name.strip_prefix("param_") {
                 Some(name) => self.params.push((name.to_owned(), value)),
                 None => self.settings.push((key, value)),
@@ -198,8 +224,18 @@ impl Statement {
         Ok(())
     }
 
-    /// Runs in a session of its own, so that nothing set here reaches another request. Blocks.
-    fn run(&self, engine: &'static Engine) -> Result<(Output, String), Failure> {
+    /// The format rows will come in, as far as it can be told before the statement runs.
+    pub(super) fn asked_format(&self) -> String {
+        let named = output_format(self.query.as_bytes());
+        // What is long is data, not a statement.
+        let named = named.or_else(|| output_format(&self.body).filter(|_| self.body.len() < 1 << 20));
+        named.unwrap_or_else(|| self.format.clone())
+    }
+
+    /// Runs in a session of its own, so that nothing set here reaches another request. Rows go to `outlet` if there is
+    /// one and the statement gives any. Blocks.
+    pub(super) fn run(&self, engine: &'static Engine, outlet: Option<&Outlet>) -> Result<Answered, Failure> {
+        let whole = |output, format| Answered { output, format, piped: false };
         let mut session = engine.session().map_err(|error| Failure::new(1002, "UNKNOWN_EXCEPTION", error))?;
         let mut run = |sql: &[u8], params: &[_]| session.run(sql, &self.format, params).map_err(Failure::from_engine);
         if let Some(database) = &self.database {
@@ -216,7 +252,7 @@ impl Statement {
             if behind.is_empty() {
                 let file = in_memory(&self.body)?;
                 let sql = insert.reading_file(&ffi::path_of(&file), self.encoding);
-                return Ok((run(sql.as_bytes(), &self.params)?, self.format.clone()));
+                return Ok(whole(run(sql.as_bytes(), &self.params)?, self.format.clone()));
             }
         }
         let unpacked;
@@ -241,10 +277,15 @@ impl Statement {
         if let Some(insert) = InsertData::find(text) {
             let file = in_memory(&text[insert.data_at..])?;
             let sql = insert.reading_file(&ffi::path_of(&file), None);
-            return Ok((run(sql.as_bytes(), &self.params)?, self.format.clone()));
+            return Ok(whole(run(sql.as_bytes(), &self.params)?, self.format.clone()));
         }
-        let output = run(text, &self.params)?;
-        Ok((output, output_format(text).unwrap_or_else(|| self.format.clone())))
+        let format = output_format(text).unwrap_or_else(|| self.format.clone());
+        if let Some(outlet) = outlet
+            && let Some(sql) = into_file(text, outlet, &self.format)
+        {
+            return Ok(Answered { output: run(&sql, &self.params)?, format, piped: true });
+        }
+        Ok(whole(run(text, &self.params)?, format))
     }
 
     fn set_statement(&self) -> Result<String, Failure> {
@@ -290,6 +331,13 @@ fn encoding(coding: &str) -> Result<Option<&'static str>, Failure> {
     }
 }
 
+/// The content coding to answer in: of those the client takes, the first that the engine can write.
+fn accepted(header: &str) -> Option<&'static str> {
+    let refused = |coding: &str| coding.split(';').any(|part| matches!(part.trim(), "q=0" | "q=0.0"));
+    let known = |name: &str| ["zstd", "lz4", "gzip", "br", "deflate"].into_iter().find(|known| *known == name);
+    header.split(',').filter(|coding| !refused(coding)).find_map(|coding| known(coding.split(';').next()?.trim()))
+}
+
 async fn run(server: &Server, statement: Statement) -> Result<Response<Body>, Failure> {
     let too_many = |_| Failure::new(202, "TOO_MANY_SIMULTANEOUS_QUERIES", "too many simultaneous queries");
     let place = server.places.clone().try_acquire_owned().map_err(too_many)?;
@@ -299,22 +347,8 @@ async fn run(server: &Server, statement: Statement) -> Result<Response<Body>, Fa
         .acquire_owned()
         .await
         .map_err(|_| Failure::new(236, "ABORTED", "the embedded ClickHouse is shutting down"))?;
-    let engine = server.engine;
-    let done = tokio::task::spawn_blocking(move || {
-        let done = statement.run(engine);
-        // Held to the end of the work even if the client has gone: the engine cannot be interrupted.
-        drop((turn, place));
-        done
-    });
-    let (output, format) =
-        done.await.map_err(|error| Failure::new(1002, "UNKNOWN_EXCEPTION", format_args!("{error}")))??;
-    let summary = output.summary();
-    let mut response = Response::new(Body::from(Bytes::from_owner(output)));
-    insert(&mut response, "content-type", content_type(&format));
-    insert(&mut response, "x-clickhouse-format", &format);
-    insert(&mut response, "x-clickhouse-summary", &summary);
-    insert(&mut response, "x-clickhouse-timezone", "UTC");
-    Ok(response)
+    // Held to the end of the work even if the client has gone.
+    answer::respond(server.engine, statement, (turn, place)).await
 }
 
 #[cfg(test)]
@@ -325,6 +359,13 @@ mod tests {
     fn basic_credentials_are_read() {
         assert_eq!(base64("QWxhZGRpbjpvcGVuIHNlc2FtZQ==").as_deref(), Some("Aladdin:open sesame"));
         assert_eq!(base64("a!"), None);
+    }
+
+    #[test]
+    fn the_first_coding_the_engine_can_write_is_taken() {
+        assert_eq!(accepted("x, lz4;q=0, br, gzip"), Some("br"));
+        assert_eq!(accepted("zstd;q=0.5,gzip"), Some("zstd"));
+        assert_eq!((accepted(""), accepted("identity")), (None, None));
     }
 
     #[test]

@@ -4,19 +4,26 @@
 //! The child is [`serve`]; [`Embedded`] keeps one running. The engine lives in a child because it is 500 MB of foreign
 //! code: when it dies, it is started again and nothing else notices but by waiting.
 //!
-//! What the HTTP side understands, so that the `clickhouse` crate and clickhouse-connect work: `GET /ping`; `POST` and
-//! `GET /` (which may change nothing) with the statement in `query`, the body, or a form field; `database`,
+//! What the HTTP side understands, so that the `clickhouse` crate and clickhouse-connect work unchanged: `GET /ping`; `POST`
+//! and `GET /` (which may change nothing) with the statement in `query`, the body, or a form field; `database`,
 //! `default_format`, `query_id`, `param_*` and any setting as URL parameters; Basic, `X-ClickHouse-User`/`-Key` or
-//! `user`/`password` credentials; data of an `INSERT … FORMAT …` behind the statement or alone in the body, plain or with a
-//! `Content-Encoding` that the engine can read (gzip, deflate, br, zstd, lz4 frames). Answers carry
-//! `X-ClickHouse-Format`, `-Query-Id` and `-Summary`, and on failure a status of 4xx or 5xx with
-//! `X-ClickHouse-Exception-Code` and ClickHouse's text.
+//! `user`/`password` credentials; data of an `INSERT … FORMAT …` behind the statement or alone in the body, plain, with a
+//! `Content-Encoding` that the engine can read (gzip, deflate, br, zstd, lz4 frames), or in ClickHouse's own blocks
+//! (`decompress=1`). Answers carry `X-ClickHouse-Format`, `-Query-Id` and `-Summary`, and on failure a status of 4xx or
+//! 5xx with `X-ClickHouse-Exception-Code` and ClickHouse's text. They are packed where the client asks
+//! (`enable_http_compression=1` with `Accept-Encoding`, or `compress=1` for ClickHouse's blocks).
 //!
-//! What it does not understand: `decompress=1` (ClickHouse's own block framing; our client sends plain data on loopback),
-//! external tables, and sessions that outlive a request (`session_id` is ignored). Answers are plain and whole, as with
-//! `wait_end_of_query=1`: libchdb's streaming repeats a format's header in every chunk (tried with 26.5.3).
+//! An answer longer than 1 MiB streams, in bounded memory: the engine writes it into a pipe (`INTO OUTFILE`), packing it
+//! itself, and waits while the client is slow. It then has no `-Summary`, and a statement that fails in the middle breaks
+//! the connection off, so that half an answer is never taken for a whole one. `wait_end_of_query=1` holds an answer back
+//! until it is whole.
+//!
+//! What it does not understand: external tables, and sessions that outlive a request (`session_id` is ignored), so no
+//! temporary tables. `GET /health` tells whether the engine itself answers; the keeper asks it.
 
+mod answer;
 mod ffi;
+mod frame;
 mod http;
 mod password;
 mod reply;
@@ -27,7 +34,7 @@ mod supervise;
 use std::path::PathBuf;
 
 pub use serve::{Listen, ServeArgs, serve};
-pub use supervise::{Embedded, EmbeddedConfig, EmbeddedState, EmbeddedStatus};
+pub use supervise::{Embedded, EmbeddedConfig, EmbeddedState, EmbeddedStatus, HUNG_AFTER};
 
 /// What can go wrong around the embedded engine.
 #[derive(Debug, thiserror::Error)]

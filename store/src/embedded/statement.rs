@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use super::answer::Outlet;
+
 /// Words of a statement outside strings, comments and parentheses, with where they stand.
 struct Words<'a> {
     text: &'a [u8],
@@ -149,6 +151,64 @@ pub(super) fn output_format(text: &[u8]) -> Option<String> {
     found
 }
 
+/// `text` with its rows going into `outlet`; `None` for statements that give no rows
+/// or bring a file of their own.
+pub(super) fn into_file(text: &[u8], outlet: &Outlet, default_format: &str) -> Option<Vec<u8>> {
+    let asks = [&b"select"[..], b"with", b"show", b"describe", b"desc", b"explain", b"exists"];
+    let (mut format_at, mut first) = (None, true);
+    let words = Words { text, at: 0 };
+    // A question may begin with a parenthesis, which is skipped like any other.
+    let bracketed = text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'(');
+    let mut end = 0;
+    for (at, word) in words {
+        if std::mem::take(&mut first) && !bracketed && !asks.iter().any(|ask| word.eq_ignore_ascii_case(ask)) {
+            return None;
+        }
+        if word.eq_ignore_ascii_case(b"outfile") || word.eq_ignore_ascii_case(b"insert") {
+            return None;
+        }
+        if word.eq_ignore_ascii_case(b"format") {
+            format_at = Some(at.start);
+        }
+        end = at.end;
+    }
+    if first && !bracketed {
+        return None;
+    }
+    let Outlet { path, coding, mark } = outlet;
+    let packed = coding.map(|name| format!(" COMPRESSION '{name}'")).unwrap_or_default();
+    let into = format!("\nINTO OUTFILE '{path}' TRUNCATE{packed} /* {mark} */ ");
+    let mut sql = Vec::with_capacity(text.len() + into.len() + 32);
+    match format_at {
+        Some(at) => {
+            sql.extend_from_slice(&text[..at]);
+            sql.extend_from_slice(into.as_bytes());
+            sql.extend_from_slice(&text[at..]);
+        }
+        None => {
+            sql.extend_from_slice(&text[..end + rest_of_statement(&text[end..])]);
+            sql.extend_from_slice(into.as_bytes());
+            sql.extend_from_slice(format!("FORMAT {default_format}").as_bytes());
+        }
+    }
+    Some(sql)
+}
+
+/// Length of what belongs to the statement behind its last word: all up to a final semicolon.
+fn rest_of_statement(rest: &[u8]) -> usize {
+    let mut at = 0;
+    while at < rest.len() {
+        match rest[at] {
+            b';' => return at,
+            b'\'' | b'"' | b'`' => at += quoted(&rest[at..]),
+            b'-' if rest[at..].starts_with(b"--") => at += line(&rest[at..]),
+            b'(' | b'[' | b'{' => at += nested(&rest[at..]),
+            _ => at += 1,
+        }
+    }
+    rest.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,10 +249,35 @@ mod tests {
         assert_eq!(output_format(b"SELECT 1 -- FORMAT x"), None);
     }
 
+    #[test]
+    fn rows_go_into_a_file() {
+        let into = |sql: &str| {
+            let outlet = Outlet { path: "/f".into(), coding: Some("zstd"), mark: "m".into() };
+            let sql = into_file(sql.as_bytes(), &outlet, "TSV")?;
+            Some(String::from_utf8(sql).unwrap().replace('\n', " ").replace("  ", " "))
+        };
+        let file = "INTO OUTFILE '/f' TRUNCATE COMPRESSION 'zstd' /* m */";
+        for (sql, expected) in [
+            ("SELECT 1", "SELECT 1 {} FORMAT TSV"),
+            ("SELECT f(1);", "SELECT f(1) {} FORMAT TSV"),
+            ("SELECT ';' -- x", "SELECT ';' -- x {} FORMAT TSV"),
+            ("select 1 format JSON settings x=1", "select 1 {} format JSON settings x=1"),
+            ("SELECT 1 SETTINGS x=1", "SELECT 1 SETTINGS x=1 {} FORMAT TSV"),
+            ("(SELECT 1)", "(SELECT 1) {} FORMAT TSV"),
+            ("SHOW TABLES FORMAT CSV", "SHOW TABLES {} FORMAT CSV"),
+        ] {
+            assert_eq!(into(sql).unwrap(), expected.replace("{}", file), "{sql}");
+        }
+        for sql in ["CREATE TABLE t (a Int8)", "SELECT 1 INTO OUTFILE 'x'", "DROP TABLE t", "", "SYSTEM STOP MERGES"] {
+            assert_eq!(into(sql), None, "{sql}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_text_makes_it_panic(text in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
-            let _any = (InsertData::find(&text), output_format(&text));
+            let outlet = Outlet { path: "/f".into(), coding: None, mark: "m".into() };
+            let _any = (InsertData::find(&text), output_format(&text), into_file(&text, &outlet, "TSV"));
         }
     }
 }

@@ -42,7 +42,13 @@ pub struct EmbeddedConfig {
     pub port: u16,
     /// Database that [`Embedded::endpoint`] names.
     pub database: String,
+    /// A child that answers no question for so long is killed and started again. Merges and long statements do not stop it
+    /// from answering; [`HUNG_AFTER`] is a good choice.
+    pub hung_after: Duration,
 }
+
+/// How long a child may leave the simplest question unanswered.
+pub const HUNG_AFTER: Duration = Duration::from_secs(60);
 
 /// What the child is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +102,7 @@ impl Embedded {
             user: USER.to_owned(),
             password: password::open_or_create(&password_file)?,
             database: config.database.clone(),
+            ..Endpoint::default()
         };
         let status = Arc::new(Mutex::new(EmbeddedStatus {
             state: EmbeddedState::Starting,
@@ -114,7 +121,8 @@ impl Embedded {
         words.push(serde_json::to_string(&args)?);
         let (stop, stopped) = mpsc::channel();
         let (ready, first) = mpsc::channel();
-        let keeper = Keeper { exe: config.exe, words, listener, address, status: status.clone(), stopped };
+        let hung_after = config.hung_after;
+        let keeper = Keeper { exe: config.exe, words, listener, address, hung_after, status: status.clone(), stopped };
         // A thread of its own for as long as the child lives: PR_SET_PDEATHSIG is bound to the thread that spawned it.
         let thread = std::thread::Builder::new()
             .name("chdb-keeper".to_owned())
@@ -172,6 +180,7 @@ struct Keeper {
     words: Vec<String>,
     listener: TcpListener,
     address: SocketAddr,
+    hung_after: Duration,
     status: Arc<Mutex<EmbeddedStatus>>,
     /// Closed when the child shall stop.
     stopped: mpsc::Receiver<()>,
@@ -241,6 +250,7 @@ impl Keeper {
             status.pid = Some(child.id());
         }
         let mut on_ready = Some(on_ready);
+        let watch = Watch::default();
         loop {
             match child.try_wait() {
                 Ok(None) => {}
@@ -253,16 +263,57 @@ impl Keeper {
                     if let Some(tell) = on_ready.take() {
                         tell();
                     }
+                    watch.begin(self.address);
                 } else if born.elapsed() > START {
                     end(&mut child, Duration::ZERO);
                     return died(format!("no answer within {} s", START.as_secs()), false, born.elapsed());
                 }
+            }
+            if on_ready.is_none() && watch.silent_for() > self.hung_after {
+                end(&mut child, Duration::ZERO);
+                let reason = format!("hung: no question answered for {} s, killed", self.hung_after.as_secs());
+                return died(reason, true, born.elapsed());
             }
             if self.asked_within(Duration::from_millis(if on_ready.is_some() { 5 } else { 50 })) {
                 end(&mut child, STOP);
                 return End::Asked;
             }
         }
+    }
+}
+
+/// Asks the engine the simplest question again and again, on a thread of its own, for as long as this lives. A child can
+/// be alive and yet answer nothing: stopped, out of threads, or locked up in foreign code.
+#[derive(Default)]
+struct Watch {
+    answered: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Watch {
+    const EVERY: Duration = Duration::from_secs(1);
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn begin(&self, address: SocketAddr) {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let answered = Arc::downgrade(&self.answered);
+        let asking = move || {
+            while let Some(answered) = answered.upgrade() {
+                if asks(address, "/health", Self::PATIENCE) {
+                    *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                }
+                drop(answered);
+                std::thread::sleep(Self::EVERY);
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("chdb-watch".to_owned()).spawn(asking) {
+            tracing::error!(%error, "nobody watches whether the embedded ClickHouse hangs");
+            *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    fn silent_for(&self) -> Duration {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.map_or(Duration::ZERO, |at| at.elapsed())
     }
 }
 
@@ -303,11 +354,14 @@ fn obituary(exit: ExitStatus, last_words: JoinHandle<VecDeque<String>>) -> Strin
 
 /// Whether the child answers. The socket accepts even before the child runs, so only an answer counts.
 fn ping(address: SocketAddr) -> bool {
+    asks(address, "/ping", Duration::from_millis(250))
+}
+
+fn asks(address: SocketAddr, path: &str, patience: Duration) -> bool {
     let ask = || -> std::io::Result<bool> {
-        let patience = Duration::from_millis(250);
         let mut stream = TcpStream::connect_timeout(&address, patience)?;
         stream.set_read_timeout(Some(patience))?;
-        stream.write_all(b"GET /ping HTTP/1.0\r\n\r\n")?;
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         Ok(answer.ends_with(b"Ok.\n"))

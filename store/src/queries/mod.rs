@@ -2,11 +2,14 @@
 //!
 //! Tables are read with `FINAL`, so that rows that were written twice count once.
 
+mod aside;
 mod cases;
 mod counts;
 mod filter;
 mod passages;
+mod tally;
 
+pub use aside::DeadLetter;
 pub use counts::{TableCount, TableName};
 
 use filter::Filter;

@@ -1,15 +1,21 @@
 //! One INSERT, and what its failure means.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use clickhouse::{Row, RowOwned, RowWrite, error::Error};
 
-use super::rows::{DeadLetterRow, IncidentRow, PassageRow, ReviewRow, ViolationRow};
+use super::{
+    dead::DeadLetterRow,
+    rows::{IncidentRow, PassageRow, ReviewRow, ViolationRow},
+};
 use crate::{Store, spool::Spooled};
 
 /// How long one chunk may take to be taken by the socket, and how long ClickHouse may take to write a batch.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 const END_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Ids looked up at once: some 70 kB of a request.
+const IDS_A_QUESTION: usize = 2_000;
 
 /// The tables events go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,9 +59,36 @@ pub(super) async fn insert(store: &Store, table: Table, token: &str, events: &[&
     }
 }
 
-/// Writes an event ClickHouse refused into `dead_letters`.
-pub(super) async fn bury(store: &Store, token: &str, event: &Spooled, reason: &str) -> Result<(), Error> {
-    send(store, "dead_letters", token, std::iter::once(DeadLetterRow::of(event, reason))).await
+/// Writes rows into `dead_letters`.
+pub(super) async fn bury(store: &Store, token: &str, rows: &[DeadLetterRow]) -> Result<(), Error> {
+    send(store, "dead_letters", token, rows.iter().cloned()).await
+}
+
+/// Which of `events` are in `table` already.
+pub(super) async fn present(store: &Store, table: Table, events: &[&Spooled]) -> Result<HashSet<[u8; 16]>, Error> {
+    let mut found = HashSet::new();
+    for chunk in events.chunks(IDS_A_QUESTION) {
+        let times = || chunk.iter().map(|event| event.event.utc().0);
+        let (Some(first), Some(last)) = (times().min(), times().max()) else { continue };
+        let ids: Vec<String> = chunk.iter().map(|event| event.event.id().to_string()).collect();
+        // The times let ClickHouse skip what the table's order can skip.
+        let sql = format!(
+            "SELECT id FROM {} WHERE utc >= fromUnixTimestamp64Micro({{first:Int64}}, 'UTC') \
+             AND utc <= fromUnixTimestamp64Micro({{last:Int64}}, 'UTC') \
+             AND id IN (SELECT toFixedString(unhex(arrayJoin({{ids:Array(String)}})), 16))",
+            table.name()
+        );
+        let query = store.client().query(&sql).param("first", first).param("last", last).param("ids", ids);
+        let rows =
+            tokio::time::timeout(END_TIMEOUT, query.fetch_all::<IdRow>()).await.map_err(|_| Error::TimedOut)??;
+        found.extend(rows.into_iter().map(|row| row.id));
+    }
+    Ok(found)
+}
+
+#[derive(Row, serde::Deserialize)]
+struct IdRow {
+    id: [u8; 16],
 }
 
 async fn send<T>(store: &Store, table: &str, token: &str, rows: impl Iterator<Item = T>) -> Result<(), Error>

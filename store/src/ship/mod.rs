@@ -3,15 +3,22 @@
 //! One thread takes batches from the spool and writes each with one INSERT per table, under the token
 //! `<spool>-<first>-<last>-<table>`. Only when all tables have it is the batch acknowledged to the spool. Whatever breaks
 //! in between, the same batch is sent again under the same tokens, and ClickHouse drops what it already has
-//! (`non_replicated_deduplication_window`); should its memory of tokens be gone, equal ids still collapse
-//! (`ReplacingMergeTree`).
+//! (`non_replicated_deduplication_window`). A ClickHouse that is killed after it wrote a part and before it noted the
+//! token would forget: so every sending but a batch's first asks which ids are there and sends the others only. A third
+//! net are the tables themselves (`ReplacingMergeTree`), where equal ids collapse.
 //!
 //! Trouble reaching ClickHouse is waited out for ever, with growing pauses: the spool is the buffer. A row that
-//! ClickHouse refuses for what it holds is found by halving the batch and put into `dead_letters` with its reason.
+//! ClickHouse refuses for what it holds is found by halving the batch and put into `dead_letters` with its reason, as
+//! are events that are too long or dated in the future ([`crate::envelope`]).
 
+mod dead;
 mod insert;
 mod rows;
 mod worker;
+mod write;
+
+pub(crate) use dead::Unreadable;
+pub(crate) use write::{BatchWriter, Portion};
 
 use std::{
     collections::BTreeMap,
@@ -71,6 +78,8 @@ pub struct ShipStats {
     pub retries: u64,
     /// Events put into `dead_letters`.
     pub dead_letters: u64,
+    /// Events left out of a second sending because they were there.
+    pub already_there: u64,
     /// Events in the spool, as of `held_at` of the worker's last look.
     pub unshipped: u64,
     /// When the oldest event still in the spool was appended.
@@ -95,7 +104,8 @@ impl Shipper {
         let store = store.apart()?;
         let stop = Arc::new(AtomicBool::new(false));
         let stats = Arc::new(Mutex::new(ShipStats::default()));
-        let worker = worker::Worker { spool: spool.clone(), store, options, stop: stop.clone(), stats: stats.clone() };
+        let writer = BatchWriter { store, source: spool.id().to_owned(), stop: stop.clone(), stats: stats.clone() };
+        let worker = worker::Worker { spool: spool.clone(), options, writer };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -151,6 +161,6 @@ impl Drop for Shipper {
     }
 }
 
-fn held(stats: &Mutex<ShipStats>) -> MutexGuard<'_, ShipStats> {
+pub(crate) fn held(stats: &Mutex<ShipStats>) -> MutexGuard<'_, ShipStats> {
     stats.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -88,17 +88,6 @@ pub(super) struct IncidentRow {
     version: u64,
 }
 
-#[derive(Debug, Clone, Row, Serialize, Deserialize)]
-pub(super) struct DeadLetterRow {
-    id: [u8; 16],
-    kind: String,
-    camera: String,
-    utc: i64,
-    reason: String,
-    body: String,
-    version: u64,
-}
-
 /// What every row takes from its place in the spool: the event's JSON and, as version, when it was appended. Both are
 /// the same at every sending.
 struct Stored<'a> {
@@ -232,21 +221,5 @@ impl IncidentRow {
             body: body.to_owned(),
             version,
         })
-    }
-}
-
-impl DeadLetterRow {
-    pub(super) fn of(spooled: &Spooled, reason: &str) -> Self {
-        let Stored { body, version } = spooled.into();
-        let event = &spooled.event;
-        Self {
-            id: event.id().bytes(),
-            kind: event.kind().to_owned(),
-            camera: event.camera().to_string(),
-            utc: event.utc().0,
-            reason: reason.to_owned(),
-            body: body.to_owned(),
-            version,
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! The reading side: batches with limits fixed on disk.
 
 use redb::{ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stopline_types::{Event, UtcUs};
 
 use super::{
@@ -9,11 +9,12 @@ use super::{
     file::{ASIDE, NUMBERS, PASSAGES, RECORDS, SpoolFile},
     record,
 };
+use crate::envelope::{self, Opened};
 
-/// An event as it lies in the spool.
+/// An event as it lies in the spool, or on a partition of Kafka.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spooled {
-    /// Sequence number.
+    /// Sequence number in the spool; on Kafka the offset.
     pub number: u64,
     /// When it was appended: the same at every reading.
     pub at: UtcUs,
@@ -34,10 +35,10 @@ pub struct Batch {
     pub events: Vec<Spooled>,
 }
 
-#[derive(Serialize)]
-struct Aside<'a> {
+#[derive(Serialize, Deserialize)]
+struct Aside {
     at: UtcUs,
-    reason: &'a str,
+    reason: String,
     raw: String,
 }
 
@@ -62,9 +63,9 @@ pub(super) fn next(file: &SpoolFile, rows: usize, bytes: u64) -> Result<Option<B
         for entry in records.range(first..=last)? {
             let (number, json) = entry?;
             let (number, json) = (number.value(), json.value());
-            match record::decode(json) {
-                Ok((event, at, json)) => events.push(Spooled { number, at, event, json }),
-                Err(reason) => unreadable.push((number, json.to_vec(), reason)),
+            match envelope::open(json) {
+                Ok(Opened { at, event, json }) => events.push(Spooled { number, at, event, json }),
+                Err(aside) => unreadable.push((number, aside.to_string())),
             }
         }
         Ok(events)
@@ -101,26 +102,67 @@ fn fix(txn: &WriteTransaction, rows: usize, bytes: u64) -> Result<Option<(u64, u
     Ok(limits)
 }
 
-/// Moves records that cannot be read out of the way. They stay in the file for a person or a newer program.
-fn put_aside(file: &SpoolFile, unreadable: &[(u64, Vec<u8>, String)]) -> Result<(), SpoolError> {
-    for (number, _, reason) in unreadable {
-        tracing::error!(number, %reason, "a spooled record cannot be read and is kept aside");
+/// Moves records out of the way, each with its reason. They stay in the file for a person or a newer program.
+pub(super) fn put_aside(file: &SpoolFile, numbers_and_reasons: &[(u64, String)]) -> Result<(), SpoolError> {
+    for (number, reason) in numbers_and_reasons {
+        tracing::error!(number, %reason, "a spooled record is kept aside");
     }
     file.write(|txn| {
         let (mut records, mut passages) = (txn.open_table(RECORDS)?, txn.open_table(PASSAGES)?);
         let (mut aside, mut numbers) = (txn.open_table(ASIDE)?, txn.open_table(NUMBERS)?);
         let mut bytes = numbers.get("bytes")?.map_or(0, |value| value.value());
-        for (number, json, reason) in unreadable {
+        for (number, reason) in numbers_and_reasons {
+            let Some(json) = records.remove(number)?.map(|json| json.value().to_vec()) else { continue };
             let raw = json.iter().map(|byte| format!("{byte:02x}")).collect();
-            let note = serde_json::to_vec(&Aside { at: record::now(), reason, raw }).unwrap_or_default();
+            let note =
+                serde_json::to_vec(&Aside { at: record::now(), reason: reason.clone(), raw }).unwrap_or_default();
             aside.insert(number, note.as_slice())?;
-            records.remove(number)?;
             passages.remove(number)?;
             bytes = bytes.saturating_sub(json.len() as u64);
         }
         numbers.insert("bytes", bytes)?;
         Ok(())
     })
+}
+
+/// Takes records that an older program could not read, and this one can, back among the others, under new numbers.
+pub(super) fn take_back(file: &SpoolFile) -> Result<u64, SpoolError> {
+    let readable = file.read(|txn| {
+        let mut readable = Vec::new();
+        for entry in txn.open_table(ASIDE)?.iter()? {
+            let (number, note) = entry?;
+            let Ok(Aside { raw, .. }) = serde_json::from_slice(note.value()) else { continue };
+            let Some(json) = bytes_of(&raw) else { continue };
+            // What was put aside for its length would only come here again.
+            if json.len() <= envelope::MOST_BYTES && envelope::open(&json).is_ok() {
+                readable.push((number.value(), json));
+            }
+        }
+        Ok(readable)
+    })?;
+    if readable.is_empty() {
+        return Ok(0);
+    }
+    file.write(|txn| {
+        let (mut records, mut aside) = (txn.open_table(RECORDS)?, txn.open_table(ASIDE)?);
+        let mut numbers = txn.open_table(NUMBERS)?;
+        let get = |name: &str| Ok::<_, redb::Error>(numbers.get(name)?.map_or(0, |value| value.value()));
+        let (mut next, mut bytes) = (get("next")?, get("bytes")?);
+        for (number, json) in &readable {
+            records.insert(next, json.as_slice())?;
+            aside.remove(number)?;
+            next += 1;
+            bytes += json.len() as u64;
+        }
+        numbers.insert("next", next)?;
+        numbers.insert("bytes", bytes)?;
+        Ok(readable.len() as u64)
+    })
+}
+
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let digits = hex.as_bytes().chunks(2);
+    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 /// See [`super::Spool::ack`].

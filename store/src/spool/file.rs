@@ -13,7 +13,8 @@ use redb::{
 };
 use stopline_types::UtcUs;
 
-use super::{Shed, SpoolError, record};
+use super::{Shed, SpoolError};
+use crate::envelope;
 
 pub(super) const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
 pub(super) const PASSAGES: TableDefinition<'_, u64, u64> = TableDefinition::new("passages");
@@ -160,7 +161,7 @@ impl SpoolFile {
                 records: records.len()?,
                 bytes: number("bytes")?,
                 next: number("next")?,
-                oldest: records.first()?.and_then(|(_, json)| record::appended_at(json.value())),
+                oldest: records.first()?.and_then(|(_, json)| envelope::appended_at(json.value())),
                 shed: Shed { passages_refused: number("shed_refused")?, passages_removed: number("shed_removed")? },
                 aside: txn.open_table(ASIDE)?.len()?,
             })

@@ -11,7 +11,8 @@
 //!   acknowledged, every call gives the same events with the same numbers, also after a crash; so a batch can be sent
 //!   again under the same token. [`Spool::ack`] deletes it.
 //! - A record that cannot be read (damaged, or of a newer schema) is moved to a table of its own with the reason, and
-//!   counted. It never blocks the others, and is never deleted.
+//!   counted. It never blocks the others, and is never deleted; when the spool is opened by a program that can read it,
+//!   it goes back among the others.
 //!
 //! # Layout
 //! One `redb` file, `spool.redb`, that one process opens at a time:
@@ -20,7 +21,7 @@
 //! |---|---|---|
 //! | `records` | sequence number | JSON `{"schema":1,"at":"<UTC when appended>","event":{…}}` |
 //! | `passages` | sequence number | length in bytes, for each record that may be shed |
-//! | `aside` | sequence number | JSON `{"at","reason","raw"}` of an unreadable record, `raw` as hexadecimal |
+//! | `aside` | sequence number | JSON `{"at","reason","raw"}` of a record kept aside, `raw` as hexadecimal |
 //! | `numbers` | name | `next`, `bytes`, `batch_first`, `batch_last`, `shed_refused`, `shed_removed` |
 //! | `texts` | name | `id`: 16 hexadecimal digits, random, the prefix of deduplication tokens |
 //!
@@ -148,7 +149,7 @@ pub struct SpoolStats {
     pub oldest: Option<UtcUs>,
     /// Events given up.
     pub shed: Shed,
-    /// Unreadable records kept aside.
+    /// Records kept aside.
     pub aside: u64,
     /// Commits since the spool was opened.
     pub commits: u64,
@@ -183,6 +184,10 @@ impl Spool {
 
     fn open_with(path: PathBuf, limits: SpoolLimits, opener: file::Opener) -> Result<Self, SpoolError> {
         let file = Arc::new(SpoolFile::open(path, opener)?);
+        match batch::take_back(&file)? {
+            0 => {}
+            records => tracing::info!(records, "records kept aside by an older program can be read now"),
+        }
         let (requests, received) = mpsc::sync_channel(QUEUE);
         let counters = Arc::new(Counters::default());
         let writer = Writer::new(file.clone(), limits, counters.clone());
@@ -223,6 +228,11 @@ impl Spool {
             let _busy = requests.try_send(Signal::Room);
         }
         Ok(())
+    }
+
+    /// Moves records of a batch aside, for reasons that no second sending changes: kept in the file, counted, not sent again.
+    pub fn put_aside(&self, numbers_and_reasons: &[(u64, String)]) -> Result<(), SpoolError> {
+        batch::put_aside(&self.file, numbers_and_reasons)
     }
 
     /// Waits until an event is there, for at most `time`. Returns how many are there.

@@ -233,7 +233,7 @@ fn unreadable_records_are_kept_aside() {
     let notes: Vec<String> =
         aside.iter().unwrap().map(|e| String::from_utf8(e.unwrap().1.value().to_vec()).unwrap()).collect();
     assert!(notes[0].contains("schema 99 is newer than 1"), "{}", notes[0]);
-    assert!(notes[1].contains("damaged") && notes[1].contains("ff00"), "{}", notes[1]);
+    assert!(notes[1].contains("malformed") && notes[1].contains("ff00"), "{}", notes[1]);
 }
 
 /// A file on a disk that can be full.

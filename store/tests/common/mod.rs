@@ -1,6 +1,8 @@
 //! What the tests of this crate share.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod victim;
+
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -46,6 +48,7 @@ pub fn config(dir: &Path) -> EmbeddedConfig {
         data_dir: dir.to_owned(),
         port: 0,
         database: "stopline".to_owned(),
+        hung_after: stopline_store::embedded::HUNG_AFTER,
     }
 }
 
@@ -149,6 +152,7 @@ pub fn review(of: &Violation, revision: u32, verdict: Verdict) -> Review {
         verdict,
         reason: (verdict == Verdict::Rejected).then(|| "plate_unreadable".into()),
         note: "ghi chú".into(),
+        plate: None,
         user: "lan".into(),
     }
 }

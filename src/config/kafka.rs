@@ -1,0 +1,142 @@
+//! `[kafka]`: only where cameras and ClickHouse are on different machines.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use stopline_store::kafka::{KafkaConfig, Tls};
+
+use super::{Fault, engine::secret};
+
+/// The table as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KafkaRaw {
+    /// `host:port`, one or more.
+    brokers: Vec<String>,
+    /// Topic of events.
+    topic: Option<String>,
+    /// Consumer group of sinks.
+    group: Option<String>,
+    /// Partitions of the topic, where we make it: as many sinks can share the work.
+    #[serde(default = "partitions")]
+    partitions: i32,
+    /// Copies of each partition, where we make the topic; at most the number of brokers.
+    #[serde(default = "replication")]
+    replication: i32,
+    /// A member of the group that is silent for so long is taken for dead.
+    #[serde(default = "session_timeout_s")]
+    session_timeout_s: u64,
+    /// Speak TLS.
+    #[serde(default)]
+    tls: bool,
+    /// Trust these certificates (PEM) instead of the system's.
+    ca_file: Option<PathBuf>,
+    /// SASL user (SCRAM-SHA-512).
+    user: Option<String>,
+    password_env: Option<String>,
+    password_file: Option<PathBuf>,
+}
+
+fn partitions() -> i32 {
+    12
+}
+
+fn replication() -> i32 {
+    3
+}
+
+fn session_timeout_s() -> u64 {
+    10
+}
+
+/// The table resolved.
+#[derive(Debug, Clone)]
+pub(crate) struct Kafka {
+    pub config: KafkaConfig,
+    pub partitions: i32,
+    pub replication: i32,
+}
+
+pub(super) fn resolve(raw: KafkaRaw, file: &Path, dir: &Path) -> Result<Kafka, Fault> {
+    let fault = |key: &str, reason: String| Fault::new(file, format!("kafka.{key}"), reason);
+    if raw.brokers.is_empty() {
+        return Err(fault("brokers", "expected one or more \"host:port\"".into()));
+    }
+    for broker in &raw.brokers {
+        let port = broker.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+        if broker.contains('@') || port.is_none_or(|(host, _)| host.is_empty()) {
+            return Err(fault("brokers", "expected \"host:port\" without credentials".into()));
+        }
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    for (key, name) in [("topic", &raw.topic), ("group", &raw.group)] {
+        if let Some(name) = name
+            && (!(1..=200).contains(&name.len()) || !name.chars().all(plain))
+        {
+            return Err(fault(key, format!("expected 1 to 200 letters, digits, '.', '_' or '-', found {name:?}")));
+        }
+    }
+    for (key, value, most) in [("partitions", raw.partitions, 10_000), ("replication", raw.replication, 15)] {
+        if !(1..=most).contains(&value) {
+            return Err(fault(key, format!("expected 1 to {most}, found {value}")));
+        }
+    }
+    if !(6..=300).contains(&raw.session_timeout_s) {
+        return Err(fault("session_timeout_s", "expected 6 to 300".into()));
+    }
+    let ca_file = raw.ca_file.map(|path| dir.join(path));
+    if let Some(path) = ca_file.as_ref().filter(|path| !path.is_file()) {
+        return Err(fault("ca_file", format!("{}: no such file", path.display())));
+    }
+    if !raw.tls && (ca_file.is_some() || raw.user.is_some()) {
+        return Err(fault("tls", "expected true beside ca_file or user: nothing secret goes over plain TCP".into()));
+    }
+    let password = secret(raw.password_env, raw.password_file, dir).map_err(|(key, reason)| fault(key, reason))?;
+    let login = match (raw.user, password) {
+        (Some(user), Some(password)) => Some((user, password)),
+        (None, None) => None,
+        (Some(_), None) => return Err(fault("user", "given without password_env or password_file".into())),
+        (None, Some(_)) => return Err(fault("password_env", "given without user".into())),
+    };
+    let usual = KafkaConfig::new(raw.brokers);
+    let config = KafkaConfig {
+        topic: raw.topic.unwrap_or(usual.topic),
+        group: raw.group.unwrap_or(usual.group),
+        tls: raw.tls.then_some(Tls { ca_file }),
+        login,
+        session_timeout: Duration::from_secs(raw.session_timeout_s),
+        brokers: usual.brokers,
+    };
+    Ok(Kafka { config, partitions: raw.partitions, replication: raw.replication })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Kafka, String> {
+        let raw = toml::from_str(text).map_err(|error| error.to_string())?;
+        resolve(raw, Path::new("stopline.toml"), Path::new(".")).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn faults_name_their_key() {
+        let kafka = load("brokers = [\"a:9092\", \"[::1]:9093\"]").expect("usual names");
+        assert_eq!((kafka.config.topic.as_str(), kafka.config.brokers.len()), ("stopline.events", 2));
+        for (text, said) in [
+            ("brokers = []", "kafka.brokers"),
+            ("brokers = [\"a\"]", "kafka.brokers"),
+            ("brokers = [\"u:secret@a:1\"]", "without credentials"),
+            ("brokers = [\"a:1\"]\ntopic = \"a b\"", "kafka.topic"),
+            ("brokers = [\"a:1\"]\nuser = \"x\"", "kafka.tls"),
+            ("brokers = [\"a:1\"]\ntls = true\nuser = \"x\"", "kafka.user"),
+            ("brokers = [\"a:1\"]\nreplication = 0", "kafka.replication"),
+        ] {
+            let fault = load(text).expect_err(text);
+            assert!(fault.contains(said) && !fault.contains("secret"), "{text}: {fault}");
+        }
+    }
+}
