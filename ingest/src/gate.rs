@@ -1,4 +1,4 @@
-//! Decoding only where something moves: on a quiet road key frames alone are decoded.
+//! Decoding only where something moves: on a quiet road a key frame now and then is all that is decoded.
 //!
 //! Judged by the sizes of the encoded frames, which cost nothing to look at. Between key frames an encoder sends what
 //! changed; on a still picture that is noise, and a road user that comes into it makes the very next frame larger.
@@ -46,11 +46,13 @@ pub struct GateConfig {
     pub sleep_ratio: f64,
     /// A group whose level is above this share of its key frame is never quiet.
     pub most_of_key: f64,
+    /// While it is quiet, one key frame in so many seconds is decoded; large ones are dear.
+    pub look_every_s: f64,
 }
 
 impl Default for GateConfig {
     fn default() -> Self {
-        Self { quiet_s: 8.0, wake_ratio: 1.8, sleep_ratio: 1.3, most_of_key: 0.06 }
+        Self { quiet_s: 8.0, wake_ratio: 1.8, sleep_ratio: 1.3, most_of_key: 0.06, look_every_s: 5.0 }
     }
 }
 
@@ -77,6 +79,8 @@ struct Gate {
     /// Media time since which all is quiet.
     quiet_since: Option<f64>,
     asleep: bool,
+    /// Media time of the last key frame that was decoded.
+    looked: f64,
 }
 
 impl Gate {
@@ -91,6 +95,7 @@ impl Gate {
             ramp_floors: Vec::new(),
             quiet_since: None,
             asleep: false,
+            looked: 0.0,
         }
     }
 
@@ -105,7 +110,12 @@ impl Gate {
                 // Media time began anew.
                 self.quiet_since = None;
             }
+            let slept_on = self.asleep && calm;
             self.asleep = calm && (self.asleep || quiet_s >= self.config.quiet_s);
+            if slept_on && (0.0..self.config.look_every_s).contains(&(media_s - self.looked)) {
+                return Verdict::Keep;
+            }
+            self.looked = media_s;
             return Verdict::Decode;
         }
         let place = self.group.len();
@@ -168,7 +178,7 @@ fn floor_of(known: &VecDeque<usize>) -> f64 {
 pub(crate) struct GatedMaker {
     maker: FrameMaker,
     gate: Option<Gate>,
-    /// Packets since the last key frame that were not decoded.
+    /// Packets since the last key frame, with it, that were not decoded.
     kept: Vec<Packet>,
     /// The kept group is no longer whole.
     broken: bool,
@@ -191,7 +201,11 @@ impl GatedMaker {
         match verdict {
             Verdict::Keep => {
                 outcome.gated = 1;
-                self.broken |= packet.after_loss || self.kept.len() >= MOST_KEPT;
+                if packet.key {
+                    self.kept.clear();
+                    self.broken = false;
+                }
+                self.broken |= packet.after_loss && !packet.key || self.kept.len() >= MOST_KEPT;
                 if self.broken {
                     self.kept.clear();
                 } else {
@@ -264,7 +278,7 @@ mod tests {
         let first = road.frames(25 * 20, noise);
         assert!(kept(&first) > 0, "asleep after the learning and eight seconds of quiet");
         assert_eq!(kept(&first[..25 * 8]), 0);
-        assert_eq!(kept(&road.frames(250, noise)), 240, "all but the key frames");
+        assert_eq!(kept(&road.frames(250, noise)), 248, "all but a key frame each five seconds");
         road.frames(5, noise);
         assert_eq!(road.frames(1, |_| 2000), [Verdict::Wake]);
         let after = road.frames(25 * 7, noise);
@@ -278,7 +292,7 @@ mod tests {
         // As x264 does on a still picture under noise: five times the rest, and down to it within ten frames.
         let noise = |i: usize| 1000 + (i * 7919) % 300 + 4000 / ((i % 25).max(1) * (i % 25).max(1));
         road.frames(25 * 20, noise);
-        assert_eq!(kept(&road.frames(250, noise)), 240);
+        assert_eq!(kept(&road.frames(250, noise)), 248);
         // In the ramp a road user is noticed a few frames later than elsewhere, and the group is decoded from its key frame.
         let verdicts = road.frames(25, |i| noise(i) + if i >= 3 { 1500 } else { 0 });
         let woken = verdicts.iter().position(|v| *v == Verdict::Wake).unwrap();
