@@ -393,6 +393,8 @@ pub(crate) enum BenchOf {
     Plates(BenchPlatesArgs),
     /// How fast the pages' server answers reviewers and dashboards over a long history.
     Pages(BenchPagesArgs),
+    /// How many cameras two cores carry, by stage, beside one ffmpeg a camera and one model call a frame.
+    Density(DensityArgs),
 }
 
 /// `bench pages`.
@@ -414,6 +416,23 @@ pub(crate) struct BenchPagesArgs {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// One JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bench density`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DensityArgs {
+    /// Cameras watched; few enough that the machine keeps up.
+    #[arg(long, default_value_t = 4)]
+    pub cameras: usize,
+    /// Seconds that each side is measured for.
+    #[arg(long, default_value_t = 60)]
+    pub seconds: u64,
+    /// Decode every frame, without the gate.
+    #[arg(long)]
+    pub ungated: bool,
+    /// One JSON object instead of tables.
     #[arg(long)]
     pub json: bool,
 }

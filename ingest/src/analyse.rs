@@ -250,6 +250,24 @@ mod tests {
         assert_eq!(counters.snapshot(Default::default(), 0).frames_undecodable, 0);
     }
 
+    #[test]
+    fn a_session_opened_anew_goes_on_at_its_first_key_frame() {
+        let counters = Arc::new(Counters::default());
+        let (seen, frames) = mpsc::channel();
+        let deliver = move |frame: Frame| seen.send((frame.seq, frame.media_s)).unwrap();
+        let (queue, thread) = start_here(&CameraId::new("a").unwrap(), &counters, deliver);
+        let first: Vec<Packet> = packets().into_iter().take(40).collect();
+        send_all(&queue, first.clone());
+        // It joins in the middle of a group, as one does with a camera on air.
+        send_all(&queue, first.into_iter().skip(10).map(|packet| Packet { session: packet.session + 1, ..packet }));
+        drop(queue);
+        thread.join().unwrap();
+        let seen: Vec<(u64, f64)> = frames.iter().collect();
+        assert_eq!(seen.len(), 40 + 15, "{seen:?}");
+        assert_eq!((seen[40].0, (seen[40].1 - 2.0).abs() < 1e-3), (0, true), "{seen:?}");
+        assert_eq!(counters.snapshot(Default::default(), 0).frames_undecodable, 15);
+    }
+
     fn start_here(
         camera: &CameraId,
         counters: &Arc<Counters>,

@@ -19,6 +19,15 @@ pub enum ClipError {
         /// The file that was to be written.
         path: PathBuf,
     },
+    /// Its first key frame gives no picture. Such a clip would prove nothing, and FFmpeg's writer, which reads the parameter sets
+    /// with less care than its decoder, can take minutes over broken ones.
+    #[error("{path}: the clip's first key frame cannot be decoded: {fault}")]
+    Undecodable {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// What FFmpeg answered.
+        fault: String,
+    },
     /// Writing failed.
     #[error("{path}: cannot write the clip: {fault}")]
     Write {
@@ -62,6 +71,8 @@ impl Cut {
         let (Some(first_packet), Some(first), Some(last)) = (kept.first(), times_utc().min(), times_utc().max()) else {
             return Err(ClipError::Empty { path: path.to_owned() });
         };
+        decode::try_key_frame(first_packet)
+            .map_err(|fault| ClipError::Undecodable { path: path.to_owned(), fault: fault.to_string() })?;
         let times = timeline(kept);
         let durations = durations(&times);
         let packets = kept.iter().zip(times).zip(durations).map(|((packet, (pts_us, dts_us)), duration_us)| {

@@ -206,6 +206,13 @@ impl StreamConfig {
     }
 }
 
+#[cfg(feature = "fuzz")]
+impl StreamSource {
+    pub(crate) fn of(url: StreamUrl) -> Self {
+        Self { url, login: None, transport: Transport::Tcp, trust: None }
+    }
+}
+
 #[cfg(test)]
 impl StreamSource {
     pub(crate) fn plain(url: StreamUrl, login: Option<Login>) -> Self {

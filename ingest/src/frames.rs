@@ -75,17 +75,27 @@ impl FrameMaker {
     /// Takes the next packet and gives every frame that is ready to `emit`.
     pub(crate) fn packet(&mut self, packet: &Packet, emit: &mut dyn FnMut(Frame)) -> Outcome {
         let mut outcome = Outcome::default();
-        let same = |(session, format, _): &(u32, Arc<StreamFormat>, Decoder)| {
-            *session == packet.session && (Arc::ptr_eq(format, &packet.format) || *format == packet.format)
+        let same = |known: &Arc<StreamFormat>| Arc::ptr_eq(known, &packet.format) || *known == packet.format;
+        let (new_session, new_format) = match &self.decoder {
+            Some((session, format, _)) => (*session != packet.session, !same(format)),
+            None => (false, true),
         };
-        if !self.decoder.as_ref().is_some_and(same) {
+        if new_session || new_format {
             self.drain(&mut outcome, emit);
-            if self.decoder.as_ref().is_some_and(|(session, ..)| *session != packet.session) {
-                self.seq = 0;
-                self.limit = RateLimit::new(self.plan.max_fps);
-            }
-            self.decoder = None;
             self.waits_for_key = true;
+        }
+        if new_session {
+            self.seq = 0;
+            self.limit = RateLimit::new(self.plan.max_fps);
+        }
+        match &mut self.decoder {
+            // A camera that comes back as it was goes on with its decoder: opening one anew costs megabytes each time.
+            Some((session, _, decoder)) if new_session && !new_format => {
+                *session = packet.session;
+                decoder.reset();
+            }
+            _ if new_format => self.decoder = None,
+            _ => {}
         }
         if packet.after_loss {
             self.resume_at_key(&mut outcome);

@@ -22,6 +22,8 @@ mod counters;
 mod decode;
 mod device;
 mod frames;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod gate;
 pub mod handoff;
 mod health;

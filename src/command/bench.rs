@@ -63,6 +63,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Outcome> {
         Some(BenchOf::DetectorRecall(recall)) => return super::detector_recall::run(recall, &config),
         Some(BenchOf::Plates(plates)) => return super::bench_plates::run(plates, &config),
         Some(BenchOf::Pages(pages)) => return super::bench_pages::run(pages),
+        Some(BenchOf::Density(density)) => return super::bench_density::run(density, &config),
         None => {}
     }
     let mut detector = detection::detectors(&config, 1)?.pop().context("no detector")?;

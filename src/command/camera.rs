@@ -117,7 +117,8 @@ fn describe(role: StreamRole, found: &Probe) -> String {
     let gop = found.gop.map_or_else(|| "?".to_owned(), |n| n.to_string());
     let clock = match (&found.clock_distrusted, found.clock_offset_ms) {
         (Some(why), _) => format!("clock {why}"),
-        (None, Some(ms)) => format!("clock {ms:+.0} ms from ours"),
+        // Adding zero turns "-0" into "+0".
+        (None, Some(ms)) => format!("clock {:+.0} ms from ours", ms.round() + 0.0),
         (None, None) => "sends no clock".to_owned(),
     };
     let (fps, rate) = (figure(found.fps, "frames/s"), figure(found.kbit_s, "kbit/s"));

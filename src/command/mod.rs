@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod bench;
+mod bench_density;
 mod bench_pages;
 mod bench_plates;
 pub(crate) mod camera;

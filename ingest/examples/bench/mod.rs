@@ -111,6 +111,12 @@ pub fn cpu_s(process: &str) -> f64 {
     ticks / TICKS_PER_S
 }
 
+/// Bytes that a process has written.
+pub fn written(process: &str) -> u64 {
+    let io = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap();
+    io.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap().parse().unwrap()
+}
+
 /// Memory of this process that is in RAM, bytes.
 pub fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();

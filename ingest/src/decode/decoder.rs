@@ -73,3 +73,14 @@ impl Decoder {
         self.inner.flush();
     }
 }
+
+/// Whether a key frame gives a whole picture.
+pub(crate) fn try_key_frame(packet: &Packet) -> Result<(), Fault> {
+    let mut decoder = Decoder::open(&packet.format)?;
+    decoder.send(packet)?;
+    decoder.finish()?;
+    match decoder.receive()? {
+        Some(picture) if !picture.is_damaged() => Ok(()),
+        _ => Err(Fault(ffmpeg::Error::InvalidData)),
+    }
+}

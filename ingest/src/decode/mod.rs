@@ -8,7 +8,7 @@ mod params;
 mod scale;
 
 pub use alone::decode_alone;
-pub(crate) use decoder::{Decoder, Picture};
+pub(crate) use decoder::{Decoder, Picture, try_key_frame};
 pub(crate) use demux::{Demuxer, OpenFault, ReadFault};
 pub(crate) use mux::{MuxPacket, write_mp4};
 pub(crate) use scale::Converter;

@@ -71,14 +71,18 @@ pub(super) async fn probe_all(config: &Config, timeout: Duration) -> Vec<Probed>
 /// measures it; a rendered junction at 4 Mbit/s, benches/RESULTS.md).
 const DECODE_CORES_PER_PX_S: f64 = 0.1 / (1920.0 * 1080.0 * 25.0);
 
+/// Receiving 4 Mbit/s into the ring takes about four thousandths of a core (the same example).
+const RECEIVE_CORES_PER_KBIT_S: f64 = 0.004 / 4000.0;
+
 /// Adds what each stream will cost: the analysed one is decoded whole and looked at up to `max_fps` times a second, for
-/// `inference` each; the other is only received.
+/// `inference` each; the other is only received. A gate saves what the road's quiet allows; none is reckoned with.
 pub(super) fn estimate(probed: &mut [Probed], max_fps: f64, inference: Duration) {
     for p in probed.iter_mut().filter(|p| p.good) {
         let (Some(size), Some(fps)) = (p.size, p.fps) else { continue };
         let px_s = f64::from(size.w) * f64::from(size.h) * fps;
         let looked_at = fps.min(max_fps) * inference.as_secs_f64();
-        p.expected_cores = Some(if p.analysed { px_s * DECODE_CORES_PER_PX_S + looked_at } else { 0.0 });
+        let received = p.kbit_s.unwrap_or_default() * RECEIVE_CORES_PER_KBIT_S;
+        p.expected_cores = Some(if p.analysed { px_s * DECODE_CORES_PER_PX_S + looked_at } else { 0.0 } + received);
     }
 }
 
@@ -134,8 +138,9 @@ pub(super) fn table(probed: &[Probed]) -> String {
             figure(p.fps),
             p.gop.map(|frames| frames.to_string()).unwrap_or_default(),
             figure(p.kbit_s),
-            figure(p.clock_offset_ms),
-            p.expected_cores.map(|cores| format!("{cores:.2}")).unwrap_or_default(),
+            // Adding zero turns "-0" into "+0".
+            p.clock_offset_ms.map(|ms| format!("{:+.0}", ms.round() + 0.0)).unwrap_or_default(),
+            p.expected_cores.map(|cores| format!("{cores:.3}")).unwrap_or_default(),
             p.fault.clone().unwrap_or_default(),
         ]);
     }

@@ -98,6 +98,13 @@ fn render(report: &Report, config: &Config, offline: bool) -> String {
             "\n\nload: the cameras ask for {:.0} frames/s, this machine can look at {:.0}: each camera gets {:.1}",
             load.asked_fps, load.possible_fps, load.each_fps
         );
+        if load.expected_cores > 0.0 {
+            let has = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            text += &format!(
+                "; all that was asked for, of the cameras that answer: {:.1} cores of {has}",
+                load.expected_cores
+            );
+        }
     }
     text + if report.good { "\ngood" } else { "\nnot good: see FAULT above" }
 }
