@@ -18,13 +18,12 @@ fn plain(plate: &str) -> String {
 #[test]
 fn the_rendered_section_accuses_only_who_was_too_fast() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let replayed: Vec<String> =
-        [("main.mp4", "road_speed"), ("second/main.mp4", "road_speed-second")].map(|(clip, camera)| {
+    let replayed: Vec<String> = [("main.mp4", "road_speed"), ("second/main.mp4", "road_speed-second")]
+        .map(|(clip, camera)| {
             let clip = format!("fixtures/road_speed/{clip}");
             // Both clips begin at one instant.
             let start = "2026-11-21T00:00:00Z";
-            let output =
-                run(&["replay", &clip, "--camera", camera, "--config", EXAMPLE, "--start", start, "--json"]);
+            let output = run(&["replay", &clip, "--camera", camera, "--config", EXAMPLE, "--start", start, "--json"]);
             assert!(output.status.success(), "{}", stderr(&output));
             let file = dir.path().join(camera);
             std::fs::write(&file, &output.stdout).expect("written");
