@@ -297,7 +297,7 @@ pub(crate) enum UserAction {
     Add {
         /// Log-in name.
         name: String,
-        /// viewer, reviewer or admin.
+        /// viewer, reviewer, approver, analyst, operator, auditor or admin.
         #[arg(long, default_value = "reviewer")]
         role: String,
     },
@@ -316,7 +316,8 @@ pub(crate) struct SectionsArgs {
     /// Events of both cameras as `replay --json` prints them, in one file or several; `-` for standard input.
     #[arg(required = true, value_name = "FILE")]
     pub events: Vec<PathBuf>,
-    /// The clock's error of events that say none, milliseconds. Without it they accuse nobody.
+    /// Takes this for the error of all times instead of what the events say, milliseconds: to see what better clocks would
+    /// bring. Events of unknown error accuse nobody.
     #[arg(long, value_name = "MS")]
     pub clock_error_ms: Option<f64>,
     /// Violations, one JSON object a line, instead of a table.

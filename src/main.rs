@@ -6,6 +6,7 @@ mod command;
 mod config;
 mod demo;
 mod engine;
+mod scene_file;
 mod score;
 
 use std::{

@@ -11,11 +11,15 @@ use std::{
 };
 
 use stopline_types::UtcUs;
+use tokio::sync::broadcast;
 
 use crate::packet::Packet;
 
 /// A capture time that lies so far before the newest is a step of the clock, not a frame out of order, seconds.
 const STEP_BACK_S: f64 = 2.0;
+
+/// Packets a live follower may be behind.
+const FOLLOWED: usize = 256;
 
 /// How much a ring keeps.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,6 +79,8 @@ struct Inner {
     newest: Option<UtcUs>,
     ended: bool,
     given_up: u64,
+    /// Who watches live; a packet costs nothing where nobody does.
+    followers: broadcast::Sender<Packet>,
 }
 
 /// What a ring holds.
@@ -122,7 +128,15 @@ impl Ring {
     /// An empty ring.
     #[must_use]
     pub fn new(limits: RingLimits) -> Self {
-        let inner = Inner { limits, packets: VecDeque::new(), bytes: 0, newest: None, ended: false, given_up: 0 };
+        let inner = Inner {
+            limits,
+            packets: VecDeque::new(),
+            bytes: 0,
+            newest: None,
+            ended: false,
+            given_up: 0,
+            followers: broadcast::Sender::new(FOLLOWED),
+        };
         Self(Arc::new(Mutex::new(inner)))
     }
 
@@ -145,6 +159,15 @@ impl Ring {
     pub fn covers(&self, to: UtcUs) -> bool {
         let inner = self.lock();
         inner.ended || inner.newest.is_some_and(|newest| newest >= to)
+    }
+
+    /// Packets from the last key frame on, and whatever comes: for showing a picture live. Nobody waits for a slow
+    /// follower: it is told how many packets it missed and should go on with the next key frame.
+    #[must_use]
+    pub fn follow(&self) -> (Vec<Packet>, broadcast::Receiver<Packet>) {
+        let inner = self.lock();
+        let begin = inner.packets.iter().rposition(|p| p.key).unwrap_or(inner.packets.len());
+        (inner.packets.range(begin..).cloned().collect(), inner.followers.subscribe())
     }
 
     /// The packets from the last key frame at or before `from` up to `to`. If the begin is gone the cut begins with the
@@ -192,6 +215,10 @@ impl Ring {
 
 impl Inner {
     fn push(&mut self, packet: Packet) {
+        if self.followers.receiver_count() > 0 {
+            // Nobody listening any more is no error.
+            self.followers.send(packet.clone()).ok();
+        }
         let follows = self.packets.back().is_some_and(|last| last.session == packet.session);
         if !follows && !packet.key {
             return;
@@ -278,6 +305,19 @@ mod tests {
         assert_eq!(ring.cut(s(1.0), s(8.0)).unwrap().first(), Some(s(6.0)), "what is left of it");
         ring.end();
         assert!(ring.covers(s(10.0)));
+    }
+
+    #[test]
+    fn a_follower_begins_with_the_last_key_frame_and_misses_nothing() {
+        let ring = Ring::new(RingLimits { seconds: 60.0, bytes: 1 << 20 });
+        for i in 0..25 {
+            ring.push(packet(i, i % 10 == 0, 10));
+        }
+        let (begin, mut rest) = ring.follow();
+        assert_eq!(begin.iter().map(|p| p.media_us / 100_000).collect::<Vec<_>>(), [20, 21, 22, 23, 24]);
+        ring.push(packet(25, false, 10));
+        assert_eq!(rest.try_recv().map(|p| p.media_us).ok(), Some(2_500_000));
+        assert!(Ring::new(RingLimits { seconds: 1.0, bytes: 10 }).follow().0.is_empty());
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &SectionsArgs) -> anyhow::Result<Outcome> {
     let (mut sure, mut found) = (0, Vec::new());
     for passage in &passages {
         let Some(mut seen) = Sighting::of(passage) else { continue };
-        seen.error_ms = seen.error_ms.or(args.clock_error_ms);
+        seen.error_ms = args.clock_error_ms.or(seen.error_ms);
         sure += usize::from(passage.plate.as_ref().is_some_and(|plate| plate.sure));
         found.extend(sections.replayed(passage, &seen).into_iter().map(|offence| *offence.violation));
     }

@@ -14,8 +14,11 @@ pub(crate) fn run(dir: &Path, action: UserAction) -> anyhow::Result<Outcome> {
     let users = Users::open(&config.engine.data_dir.join("web"))?;
     match action {
         UserAction::Add { name, role } => {
-            let role = Role::parse(&role)
-                .ok_or_else(|| WrongUse(format!("--role {role:?}: expected viewer, reviewer or admin")))?;
+            let role = Role::parse(&role).ok_or_else(|| {
+                WrongUse(format!(
+                    "--role {role:?}: expected viewer, reviewer, approver, analyst, operator, auditor or admin"
+                ))
+            })?;
             let mut password = String::new();
             std::io::stdin().lock().read_line(&mut password)?;
             let password = password.trim_end_matches(['\r', '\n']);

@@ -28,6 +28,8 @@ pub(crate) struct CameraFile {
     /// The place it stands at.
     #[serde(default)]
     pub site: String,
+    /// Latitude and longitude, degrees WGS84, for the map.
+    pub position: Option<[f64; 2]>,
     /// The device and its verification, as evidence names them.
     pub device: Option<Device>,
     /// Where its pictures come from.
@@ -118,6 +120,9 @@ pub(crate) struct CameraConfig {
     pub name: String,
     pub enabled: bool,
     pub site: String,
+    pub position: Option<[f64; 2]>,
+    /// The scene as written, for whoever draws on.
+    pub scene_config: Option<SceneConfig>,
     pub device: Option<Device>,
     pub streams: Streams,
     /// Where the password stands, to notice that it was changed.
@@ -164,8 +169,13 @@ pub(super) fn load_all(dir: &Path, faults: &mut Vec<Fault>) -> Vec<CameraConfig>
 
 pub(super) fn load(file: &Path) -> Result<CameraConfig, Vec<Fault>> {
     let text = std::fs::read_to_string(file).map_err(|e| vec![Fault::new(file, "", e.to_string())])?;
-    let raw: CameraFile = toml::from_str(&text).map_err(|e| vec![Fault::toml(file, &e)])?;
-    resolve(raw, file).map_err(|faults| faults.into_iter().map(|fault| fault.at_line_of(&text)).collect())
+    parse(&text, file)
+}
+
+/// A camera file's text, as it would be read from `file`.
+pub(super) fn parse(text: &str, file: &Path) -> Result<CameraConfig, Vec<Fault>> {
+    let raw: CameraFile = toml::from_str(text).map_err(|e| vec![Fault::toml(file, &e)])?;
+    resolve(raw, file).map_err(|faults| faults.into_iter().map(|fault| fault.at_line_of(text)).collect())
 }
 
 fn resolve(raw: CameraFile, file: &Path) -> Result<CameraConfig, Vec<Fault>> {
@@ -182,6 +192,9 @@ fn resolve(raw: CameraFile, file: &Path) -> Result<CameraConfig, Vec<Fault>> {
             None
         }
     };
+    if raw.position.is_some_and(|[lat, lon]| !(-90.0..=90.0).contains(&lat) || !(-180.0..=180.0).contains(&lon)) {
+        faults.push(Fault::new(file, "position", "expected [latitude, longitude] in degrees".to_owned()));
+    }
     let controller = raw.controller.and_then(|c| c.resolve(raw.scene.as_ref(), file, &mut faults));
     match (id, streams) {
         (Some(id), Some(streams)) if faults.is_empty() => Ok(CameraConfig {
@@ -190,6 +203,8 @@ fn resolve(raw: CameraFile, file: &Path) -> Result<CameraConfig, Vec<Fault>> {
             id,
             enabled: raw.enabled,
             site: raw.site,
+            position: raw.position,
+            scene_config: raw.scene,
             device: raw.device,
             streams,
             password_file: raw.credentials.and_then(|credentials| credentials.password_file),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use stopline_detect::rules::section_speed::SectionConfig;
 use stopline_ingest::RingLimits;
 use stopline_store::kafka::KafkaConfig;
-use stopline_types::{UtcUs, Violation};
+use stopline_types::{RuleKind, UtcUs, Violation};
 
 use super::{
     Fault, Faults,
@@ -154,18 +154,55 @@ pub(crate) struct MetricsConfig {
 }
 
 /// `[web]`.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WebConfig {
     /// Address and port of the pages. Loopback unless said otherwise; put TLS in front before opening it.
     pub listen: SocketAddr,
     /// True behind TLS: cookies are then never sent in the clear.
     pub secure_cookies: bool,
+    /// Hours after which a session ends.
+    pub session_hours: f64,
+    /// Calendar days from detection to the notice (Circular 73/2024/TT-BCA Art. 24).
+    pub deadline_days: u32,
+    /// A violation whose time may be further off cannot be confirmed, milliseconds; not given: any error.
+    pub max_time_error_ms: Option<f64>,
+    /// Rules whose violations a second person must confirm.
+    pub second_approval: Vec<RuleKind>,
+    /// And those with a higher highest fine than this, VND.
+    pub second_approval_above_vnd: Option<u64>,
+    /// Rules whose violations need a device certificate valid on the day of the act.
+    pub certified: Vec<RuleKind>,
 }
 
 impl Default for WebConfig {
     fn default() -> Self {
-        Self { listen: ([127, 0, 0, 1], 8420).into(), secure_cookies: false }
+        Self {
+            listen: ([127, 0, 0, 1], 8420).into(),
+            secure_cookies: false,
+            session_hours: 12.0,
+            deadline_days: 10,
+            max_time_error_ms: None,
+            second_approval: Vec::new(),
+            second_approval_above_vnd: None,
+            certified: Vec::new(),
+        }
+    }
+}
+
+impl WebConfig {
+    /// As `web` takes it, over the folder of its database.
+    pub(crate) fn pages(&self, data_dir: PathBuf) -> stopline_web::WebConfig {
+        stopline_web::WebConfig {
+            secure_cookies: self.secure_cookies,
+            session_hours: self.session_hours,
+            deadline_days: self.deadline_days,
+            max_time_error_ms: self.max_time_error_ms,
+            second_approval: self.second_approval.clone(),
+            second_approval_above_vnd: self.second_approval_above_vnd,
+            certified: self.certified.clone(),
+            ..stopline_web::WebConfig::new(data_dir)
+        }
     }
 }
 
@@ -277,6 +314,11 @@ impl EngineConfig {
         for (key, value) in [("before_s", raw.evidence.before_s), ("after_s", raw.evidence.after_s)] {
             require((0.0..=30.0).contains(&value), &format!("evidence.{key}"), "expected 0 to 30 seconds");
         }
+        let w = &raw.web;
+        require((0.1..=168.0).contains(&w.session_hours), "web.session_hours", "expected 0.1 to 168");
+        require((1..=365).contains(&w.deadline_days), "web.deadline_days", "expected 1 to 365");
+        let error_ms = w.max_time_error_ms;
+        require(error_ms.is_none_or(|ms| ms > 0.0), "web.max_time_error_ms", "expected above 0");
         let kept_s = raw.evidence.before_s + raw.evidence.after_s + DECIDED_WITHIN_S;
         require(
             f64::from(raw.ring.seconds) >= kept_s,
@@ -410,6 +452,8 @@ mod tests {
         for (text, said) in [
             ("[detector]\nmax_fps = 0", "detector.max_fps: expected above 0"),
             ("[detector]\nmodle = \"x\"", "unknown field `modle`"),
+            ("[web]\nsecond_approval = [\"red_lihgt\"]", "unknown variant `red_lihgt`"),
+            ("[web]\ndeadline_days = 0", "web.deadline_days: expected 1 to 365"),
             ("[ring]\nseconds = 5", "ring.seconds: expected at least"),
             ("[store]\nurl = \"ftp://x\"", "store.url: expected http"),
             ("[store]\nurl = \"http://a:b@x\"", "store.url: holds credentials"),

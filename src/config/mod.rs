@@ -23,6 +23,11 @@ pub(crate) fn camera_file(file: &Path) -> Result<CameraConfig, Faults> {
     camera::load(file).map_err(Faults)
 }
 
+/// Resolves the text of a camera file, as if it stood in `file`.
+pub(crate) fn camera_text(text: &str, file: &Path) -> Result<CameraConfig, Faults> {
+    camera::parse(text, file).map_err(Faults)
+}
+
 /// The resolved folder.
 #[derive(Debug)]
 pub(crate) struct Config {

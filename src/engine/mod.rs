@@ -159,12 +159,14 @@ impl Engine {
                 let backend = EngineBackend {
                     store: history.store.clone(),
                     cameras: Arc::clone(&cameras),
+                    data_dir: engine.data_dir.clone(),
                     evidence_dir: evidence_dir.clone(),
                     intake,
                     spool: Arc::clone(&spool),
                     shipping: Arc::clone(shipper),
                     lag,
                     started: std::time::SystemTime::now().into(),
+                    saving: tokio::sync::Mutex::default(),
                 };
                 Some(Pages::open(&config, Arc::new(backend)).await?)
             }

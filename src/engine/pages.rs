@@ -21,8 +21,7 @@ pub(super) struct Pages {
 impl Pages {
     /// Begins to serve.
     pub(super) async fn open(config: &Config, backend: Arc<EngineBackend>) -> anyhow::Result<Self> {
-        let mut web_config = stopline_web::WebConfig::new(config.engine.data_dir.join("web"));
-        web_config.secure_cookies = config.engine.web.secure_cookies;
+        let web_config = config.engine.web.pages(config.engine.data_dir.join("web"));
         let web = stopline_web::Web::new(web_config, backend).context("the pages")?;
         let listen = config.engine.web.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("web.listen: {listen}"))?;

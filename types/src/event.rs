@@ -342,6 +342,9 @@ pub struct Review {
     /// Free words.
     #[serde(default)]
     pub note: String,
+    /// The plate as the person read it, where that is not what the engine read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plate: Option<String>,
     /// Who, by user name.
     pub user: String,
 }

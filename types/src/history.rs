@@ -41,7 +41,18 @@ pub struct Case {
     pub review: Option<Review>,
 }
 
-/// Which violations. Empty fields do not narrow. Newest first.
+/// In which order cases come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseOrder {
+    /// Newest act first.
+    #[default]
+    Newest,
+    /// Oldest act first: the one whose deadline comes first.
+    Oldest,
+}
+
+/// Which violations. Empty fields do not narrow. Newest first unless `order` says otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseFilter {
     /// Only these in review.
@@ -50,6 +61,10 @@ pub struct CaseFilter {
     pub rule: Option<RuleKind>,
     /// Only this camera.
     pub camera: Option<CameraId>,
+    /// Only these cameras; `None`: any. An empty list finds nothing.
+    pub cameras: Option<Vec<CameraId>>,
+    /// Only this plate, in its canonical form.
+    pub plate: Option<String>,
     /// At or after.
     pub from: Option<UtcUs>,
     /// Before.
@@ -58,17 +73,34 @@ pub struct CaseFilter {
     pub after: Option<(UtcUs, crate::EventId)>,
     /// At most so many rows.
     pub limit: u32,
+    /// The order.
+    pub order: CaseOrder,
+}
+
+/// How a plate is compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlateMatch {
+    /// As a pattern: `*` stands for any run of characters, `?` for one.
+    #[default]
+    Pattern,
+    /// All of it but one character wrong, missing or too many.
+    Near,
 }
 
 /// Which passages. Empty fields do not narrow. Newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassageFilter {
-    /// Canonical plate text; `*` stands for any run of characters, `?` for one.
+    /// Canonical plate text, or a pattern of it.
     pub plate: Option<String>,
+    /// How `plate` is compared.
+    pub plate_match: PlateMatch,
     /// Only this class.
     pub class: Option<VehicleClass>,
     /// Only this camera.
     pub camera: Option<CameraId>,
+    /// Only these cameras; `None`: any. An empty list finds nothing.
+    pub cameras: Option<Vec<CameraId>>,
     /// At or after.
     pub from: Option<UtcUs>,
     /// Before.
@@ -105,4 +137,88 @@ pub struct TrafficCount {
     pub class: VehicleClass,
     /// Passages.
     pub passages: u64,
+}
+
+/// How a tally divides time, which is that of Vietnam (UTC+7).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum TallyTime {
+    /// Not at all.
+    #[default]
+    Whole,
+    /// By hour.
+    Hour,
+    /// By day.
+    Day,
+    /// By hour of the week.
+    HourOfWeek,
+}
+
+/// What is counted, and by what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TallyQuery {
+    /// At or after.
+    pub from: UtcUs,
+    /// Before.
+    pub to: UtcUs,
+    /// Only these cameras; `None`: any.
+    pub cameras: Option<Vec<CameraId>>,
+    /// Only this rule.
+    pub rule: Option<RuleKind>,
+    /// How time is divided.
+    pub time: TallyTime,
+    /// One row a camera.
+    pub by_camera: bool,
+    /// One row a rule.
+    pub by_rule: bool,
+}
+
+/// Violations of one division.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Tally {
+    /// Start of the hour or day, in microseconds since 1970 UTC; or the hour of the week, 0 for Monday's first; null
+    /// where time was not divided.
+    pub slot: Option<i64>,
+    /// The camera; null where not asked for.
+    pub camera: Option<CameraId>,
+    /// The rule; null where not asked for.
+    pub rule: Option<RuleKind>,
+    /// All candidates.
+    pub candidates: u64,
+    /// Confirmed by a person.
+    pub confirmed: u64,
+    /// Rejected by a person.
+    pub rejected: u64,
+}
+
+/// Passages of one division.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PassageTally {
+    /// As [`Tally::slot`].
+    pub slot: Option<i64>,
+    /// The camera; null where not asked for.
+    pub camera: Option<CameraId>,
+    /// All passages.
+    pub passages: u64,
+    /// Of vehicles that bear a plate: not bicycles, not pedestrians.
+    pub with_plate: u64,
+    /// Of these, how many plates were read.
+    pub plates_read: u64,
+}
+
+/// A plate with several violations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Offender {
+    /// The plate, in its canonical form.
+    pub plate: String,
+    /// All candidates.
+    pub candidates: u64,
+    /// Confirmed by a person.
+    pub confirmed: u64,
+    /// The newest act.
+    pub last: UtcUs,
 }

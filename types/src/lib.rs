@@ -23,7 +23,10 @@ pub use event::{
 };
 pub use frame::{BgrImage, Crop, Frame};
 pub use geometry::{BoxPx, PointPx, SizePx};
-pub use history::{Case, CaseFilter, CaseStatus, HourCount, PassageFilter, TrafficCount};
+pub use history::{
+    Case, CaseFilter, CaseOrder, CaseStatus, HourCount, Offender, PassageFilter, PassageTally, PlateMatch, Tally,
+    TallyQuery, TallyTime, TrafficCount,
+};
 pub use id::{CameraId, EventId, IdError, StreamRole};
 pub use plate::{PlateAlternative, PlateColour, PlateDoubt, PlateEdit, PlateKind, PlateProvince, PlateRead, PlateSeen};
 pub use rule::{RuleKind, RuleMode};

@@ -14,7 +14,7 @@ mod memory;
 use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
 use memory::Memory;
-use stopline_types::{Event, UtcUs};
+use stopline_types::{Event, RuleKind, UtcUs};
 use stopline_web::{Role, Web, WebConfig};
 
 #[tokio::main]
@@ -31,12 +31,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut config = WebConfig::new(data.path().join("web"));
     config.secure_cookies = false;
+    config.second_approval = vec![RuleKind::WrongWay];
     let web = Web::new(config, memory.clone())?;
     let listener = tokio::net::TcpListener::bind(listen).await?;
     let address = format!("http://{}", listener.local_addr()?);
-    for (name, role) in
-        [("an", Role::Reviewer), ("binh", Role::Reviewer), ("khach", Role::Viewer), ("quan", Role::Admin)]
-    {
+    for (name, role) in [
+        ("an", Role::Reviewer),
+        ("binh", Role::Reviewer),
+        ("khach", Role::Viewer),
+        ("lan", Role::Approver),
+        ("phan", Role::Analyst),
+        ("toan", Role::Operator),
+        ("kiem", Role::Auditor),
+        ("quan", Role::Admin),
+    ] {
         web.users().add(name, role, "mat-khau-thu-nghiem")?;
         let link = web.users().one_time_link(name, Duration::from_secs(3600))?;
         println!("{name} {address}{}", link.path);

@@ -77,12 +77,23 @@ pub(crate) fn append(
     Ok(())
 }
 
+/// Which entries; what is `None` does not narrow.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) user: Option<String>,
+    pub(crate) action: Option<String>,
+    pub(crate) subject: Option<String>,
+}
+
 /// Entries before `before`, newest first.
-pub(crate) fn read(db: &Connection, before: i64, limit: u32) -> Result<Vec<Entry>, IdentityError> {
+pub(crate) fn read(db: &Connection, before: i64, limit: u32, wanted: &Wanted) -> Result<Vec<Entry>, IdentityError> {
     let mut query = db.prepare(
-        "SELECT seq, utc_us, user, action, subject, detail, hash FROM audit WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
+        "SELECT seq, utc_us, user, action, subject, detail, hash FROM audit WHERE seq < ?1
+         AND (?3 IS NULL OR user = ?3) AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR subject = ?5)
+         ORDER BY seq DESC LIMIT ?2",
     )?;
-    let rows = query.query_map(params![before, limit], |row| Ok(entry(row)?.0))?;
+    let values = params![before, limit, wanted.user, wanted.action, wanted.subject];
+    let rows = query.query_map(values, |row| Ok(entry(row)?.0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

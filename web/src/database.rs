@@ -15,7 +15,8 @@ use crate::IdentityError;
 const FILE: &str = "web.sqlite";
 
 /// Steps from an empty file to the present shape; `user_version` counts how many were taken. Append only.
-const MIGRATIONS: &[&str] = &[r"
+const MIGRATIONS: &[&str] = &[
+    r"
     CREATE TABLE users (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -66,7 +67,67 @@ const MIGRATIONS: &[&str] = &[r"
     ) STRICT;
     CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
     CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
-"];
+",
+    r"
+    CREATE TABLE agencies (
+        code TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        valid_from_us INTEGER,
+        valid_to_us INTEGER
+    ) STRICT;
+    CREATE TABLE site_groups (
+        code TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        agency TEXT NOT NULL REFERENCES agencies(code)
+    ) STRICT;
+    CREATE TABLE group_sites (
+        group_code TEXT NOT NULL REFERENCES site_groups(code) ON DELETE CASCADE,
+        site TEXT NOT NULL,
+        PRIMARY KEY (group_code, site)
+    ) STRICT;
+    CREATE TABLE grants (
+        id INTEGER PRIMARY KEY,
+        user_id INTEGER NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+        role TEXT NOT NULL,
+        agency TEXT REFERENCES agencies(code),
+        site_group TEXT REFERENCES site_groups(code),
+        valid_from_us INTEGER,
+        valid_to_us INTEGER
+    ) STRICT;
+    CREATE INDEX grants_of ON grants (user_id);
+    INSERT INTO grants (user_id, role) SELECT id, role FROM users;
+    ALTER TABLE sessions ADD COLUMN seen_us INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE sessions ADD COLUMN agent TEXT NOT NULL DEFAULT '';
+    CREATE TABLE tokens (
+        id INTEGER PRIMARY KEY,
+        token_sha256 BLOB NOT NULL UNIQUE,
+        user_id INTEGER NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        rights TEXT NOT NULL,
+        created_us INTEGER NOT NULL,
+        expires_us INTEGER NOT NULL,
+        seen_us INTEGER
+    ) STRICT;
+    ALTER TABLE decisions ADD COLUMN rule TEXT NOT NULL DEFAULT '';
+    ALTER TABLE decisions ADD COLUMN plate TEXT;
+    CREATE TABLE leases (
+        violation BLOB PRIMARY KEY,
+        user TEXT NOT NULL,
+        until_us INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE case_notes (
+        violation BLOB PRIMARY KEY,
+        plate TEXT, plate_user TEXT,
+        accident INTEGER NOT NULL DEFAULT 0,
+        escalated_user TEXT, escalated_us INTEGER, escalated_note TEXT,
+        transferred_to TEXT, transferred_user TEXT, transferred_us INTEGER, transferred_note TEXT,
+        duplicate_of BLOB,
+        proposed_user TEXT, proposed_us INTEGER, proposed_revision INTEGER
+    ) STRICT;
+    CREATE INDEX case_notes_duplicates ON case_notes (duplicate_of);
+    CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+",
+];
 
 /// A handle to the file; cheap to clone.
 #[derive(Clone, Debug)]

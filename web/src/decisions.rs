@@ -4,10 +4,10 @@
 //! both the lock between two reviewers and the note of what is still to be handed over after a crash: its id is
 //! derived from violation and revision, so handing it over again makes no second decision.
 
-use std::collections::HashMap;
-
 use rusqlite::{Connection, OptionalExtension, params};
-use stopline_types::{CameraId, EventId, Review, UtcUs, Verdict};
+use serde::Serialize;
+use stopline_types::{CameraId, EventId, Review, RuleKind, UtcUs, Verdict};
+use utoipa::ToSchema;
 
 use crate::IdentityError;
 
@@ -19,23 +19,12 @@ pub(crate) struct Decision {
     pub(crate) stored: bool,
 }
 
-const COLUMNS: &str = "violation, revision, camera, utc_us, verdict, reason, note, user, stored";
+const COLUMNS: &str = "violation, revision, camera, utc_us, verdict, reason, note, user, stored, plate";
 
 /// The decision with the highest revision.
 pub(crate) fn latest(db: &Connection, violation: EventId) -> Result<Option<Decision>, IdentityError> {
     let sql = format!("SELECT {COLUMNS} FROM decisions WHERE violation = ?1 ORDER BY revision DESC LIMIT 1");
     db.prepare_cached(&sql)?.query_row([violation.bytes()], |row| Ok(decision(row))).optional()?.transpose()
-}
-
-/// The same for many.
-pub(crate) fn latest_of(db: &Connection, ids: &[EventId]) -> Result<HashMap<EventId, Decision>, IdentityError> {
-    let mut found = HashMap::new();
-    for &id in ids {
-        if let Some(decision) = latest(db, id)? {
-            found.insert(id, decision);
-        }
-    }
-    Ok(found)
 }
 
 /// All revisions, oldest first.
@@ -55,9 +44,10 @@ pub(crate) fn not_stored(db: &Connection, limit: u32) -> Result<Vec<Review>, Ide
 }
 
 /// Writes a revision. False: that revision exists already; somebody was faster.
-pub(crate) fn insert(db: &Connection, review: &Review, stored: bool) -> Result<bool, IdentityError> {
-    let sql =
-        format!("INSERT INTO decisions ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING");
+pub(crate) fn insert(db: &Connection, review: &Review, rule: RuleKind, stored: bool) -> Result<bool, IdentityError> {
+    let sql = format!(
+        "INSERT INTO decisions ({COLUMNS}, rule) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING"
+    );
     let written = db.execute(
         &sql,
         params![
@@ -70,6 +60,8 @@ pub(crate) fn insert(db: &Connection, review: &Review, stored: bool) -> Result<b
             review.note,
             review.user,
             stored,
+            review.plate,
+            rule.as_str(),
         ],
     )?;
     Ok(written == 1)
@@ -82,6 +74,45 @@ pub(crate) fn mark_stored(db: &Connection, review: &Review) -> Result<(), Identi
         params![review.violation.bytes(), review.revision],
     )?;
     Ok(())
+}
+
+/// What people said about one rule at one camera.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Precision {
+    /// The rule.
+    pub(crate) rule: RuleKind,
+    /// The camera.
+    pub(crate) camera: CameraId,
+    /// Confirmed.
+    pub(crate) confirmed: u64,
+    /// Rejected, for whatever reason.
+    pub(crate) rejected: u64,
+    /// Rejected because the engine was wrong: no violation, the wrong vehicle. These are what precision counts.
+    pub(crate) engine_wrong: u64,
+}
+
+/// Decisions that hold since `from`, by rule and camera.
+pub(crate) fn precision(db: &Connection, from: UtcUs) -> Result<Vec<Precision>, IdentityError> {
+    let mut query = db.prepare_cached(
+        "SELECT d.rule, d.camera, sum(d.verdict = 'confirmed'), sum(d.verdict = 'rejected'),
+         sum(d.verdict = 'rejected' AND d.reason IN ('no_violation', 'wrong_vehicle'))
+         FROM decisions d WHERE d.utc_us >= ?1 AND d.rule != ''
+         AND d.revision = (SELECT max(revision) FROM decisions l WHERE l.violation = d.violation)
+         AND d.verdict IN ('confirmed', 'rejected') GROUP BY d.rule, d.camera ORDER BY d.rule, d.camera",
+    )?;
+    let rows = query.query_map([from.0], |row| {
+        let (rule, camera): (String, String) = (row.get(0)?, row.get(1)?);
+        let count = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(at)?.max(0) as u64);
+        Ok((rule, camera, count(2)?, count(3)?, count(4)?))
+    })?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (rule, camera, confirmed, rejected, engine_wrong) = row?;
+        if let (Some(rule), Ok(camera)) = (RuleKind::parse(&rule), CameraId::new(&camera)) {
+            found.push(Precision { rule, camera, confirmed, rejected, engine_wrong });
+        }
+    }
+    Ok(found)
 }
 
 fn decision(row: &rusqlite::Row<'_>) -> Result<Decision, IdentityError> {
@@ -102,6 +133,7 @@ fn decision(row: &rusqlite::Row<'_>) -> Result<Decision, IdentityError> {
         reason: row.get(5)?,
         note: row.get(6)?,
         user: row.get(7)?,
+        plate: row.get(9)?,
     };
     Ok(Decision { review, stored: row.get(8)? })
 }

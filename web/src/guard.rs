@@ -22,7 +22,7 @@ const BODY_MAX: usize = 16 * 1024;
 
 /// Scripts and styles come from us alone, none of them inline; nothing may frame the pages.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    media-src 'self'; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; \
+    media-src 'self' blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'";
 
 /// A browser lets no other site send this header without asking us first, and we never agree.
@@ -39,7 +39,9 @@ pub(crate) fn wrap(app: &Arc<App>, router: Router) -> Router {
 
 async fn refuse_foreign_writes(request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !reads && !is_ours(request.headers()) {
+    // A browser opens a socket to wherever a page says and sends our cookie along; only our own pages may.
+    let socket = request.headers().contains_key(header::UPGRADE);
+    if (socket && !is_our_origin(request.headers())) || (!reads && !is_ours(request.headers())) {
         return Problem::foreign_request().into_response();
     }
     next.run(request).await
@@ -47,10 +49,15 @@ async fn refuse_foreign_writes(request: Request, next: Next) -> Response {
 
 /// Our own header, and where the browser tells the origin, ours.
 fn is_ours(headers: &HeaderMap) -> bool {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    if !headers.contains_key(REQUEST_HEADER) {
-        return false;
+    // A token is sent by nobody but who was given it: no other site can make a browser send one.
+    if headers.contains_key(header::AUTHORIZATION) {
+        return true;
     }
+    headers.contains_key(REQUEST_HEADER) && is_our_origin(headers)
+}
+
+fn is_our_origin(headers: &HeaderMap) -> bool {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if text(HeaderName::from_static("sec-fetch-site")).is_some_and(|site| site != "same-origin" && site != "none") {
         return false;
     }

@@ -5,29 +5,45 @@
 //! `/api/openapi.json`; errors are problem details (RFC 9457).
 //!
 //! - `backend` the seam
-//! - `users`, `sessions`, `secret` who comes in
-//! - `decisions`, `audit` what they decided and looked at
+//! - `users`, `sessions`, `tokens`, `secret` who comes in; `roles`, `grants`, `access` what they may; `limits` how often
+//! - `decisions`, `case_notes`, `audit` what they decided, noted and looked at; `pseudonym` what analysts see of plates
 //! - `api` the routes; `guard` what every request and answer goes through; `pages` the embedded front end
 
+mod access;
+mod agencies;
 mod api;
 mod app;
 mod audit;
 mod backend;
+mod case_notes;
 mod database;
 mod decisions;
+mod grants;
 mod guard;
+mod limits;
+mod live_view;
 mod pages;
 mod problem;
+mod pseudonym;
 mod request;
+mod roles;
 mod secret;
 mod sessions;
+mod tokens;
 mod users;
 
-use std::{future::Future, path::PathBuf, sync::Arc};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
 
-pub use backend::{Answer, Backend, BackendError, CameraImage, EvidenceFile, Health, StoreState};
-use stopline_types::UtcUs;
-pub use users::{LoginLink, PASSWORD_MAX, PASSWORD_MIN, Right, Role, User, Users};
+pub use agencies::{Agency, SiteGroup};
+pub use backend::{
+    Answer, Backend, BackendError, CameraImage, CameraInfo, Certificate, Device, EvidenceFile, Health, LivePacket,
+    LivePackets, SceneFault, Storage, StoragePart, StoreState,
+};
+pub use grants::{Grant, NewGrant};
+pub use limits::RateLimit;
+pub use roles::{Right, Role};
+use stopline_types::{RuleKind, UtcUs};
+pub use users::{LoginLink, PASSWORD_MAX, PASSWORD_MIN, User, Users};
 
 use crate::app::App;
 
@@ -57,7 +73,7 @@ pub enum IdentityError {
     #[error("web.sqlite: {0}")]
     Row(String),
     /// A role this version does not know.
-    #[error("role {0:?}: expected viewer, reviewer or admin")]
+    #[error("role {0:?}: expected viewer, reviewer, approver, analyst, operator, auditor or admin")]
     Role(String),
     /// The name cannot be used.
     #[error("user name {0:?}: expected 1 to 64 of a-z, 0-9, '.', '_', '-'")]
@@ -80,6 +96,14 @@ pub enum IdentityError {
     /// The system gave no random bits.
     #[error("no random numbers from the system")]
     Random,
+    /// A value that does not fit what there is.
+    #[error("{field}: {reason}")]
+    Refused {
+        /// Which value.
+        field: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// The program is stopping.
     #[error("interrupted")]
     Interrupted,
@@ -98,13 +122,34 @@ pub struct WebConfig {
     pub deadline_days: u32,
     /// Largest error of a violation's time, milliseconds, with which it can be confirmed. `None`: any, also unknown.
     pub max_time_error_ms: Option<f64>,
+    /// Rules whose violations a second person must confirm.
+    pub second_approval: Vec<RuleKind>,
+    /// A second person must confirm where the highest fine is above this, VND; `None`: whatever the fine.
+    pub second_approval_above_vnd: Option<u64>,
+    /// Rules whose violations need a device certificate valid on the day of the act.
+    pub certified: Vec<RuleKind>,
+    /// Requests of one user.
+    pub per_user: RateLimit,
+    /// Requests of one address by people who are not signed in.
+    pub per_address: RateLimit,
 }
 
 impl WebConfig {
     /// The defaults: HTTPS, sessions of 12 hours, 10 days, any time error.
     #[must_use]
     pub fn new(data_dir: PathBuf) -> Self {
-        Self { data_dir, secure_cookies: true, session_hours: 12.0, deadline_days: 10, max_time_error_ms: None }
+        Self {
+            data_dir,
+            secure_cookies: true,
+            session_hours: 12.0,
+            deadline_days: 10,
+            max_time_error_ms: None,
+            second_approval: Vec::new(),
+            second_approval_above_vnd: None,
+            certified: Vec::new(),
+            per_user: RateLimit { burst: 600.0, per_s: 60.0 },
+            per_address: RateLimit { burst: 120.0, per_s: 10.0 },
+        }
     }
 }
 
@@ -159,7 +204,9 @@ impl Web {
             shutdown.await;
             app.stop.send_replace(true);
         };
-        let served = axum::serve(listener, self.router).with_graceful_shutdown(stop).await;
+        let served = axum::serve(listener, self.router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(stop)
+            .await;
         self.app.stop.send_replace(true);
         if let Err(error) = handing_over.await {
             tracing::error!(%error, "handing over decisions ended early");

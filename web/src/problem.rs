@@ -103,6 +103,26 @@ impl Problem {
         problem
     }
 
+    pub(crate) fn too_many(wait_s: f64) -> Self {
+        let detail = format!("Too many requests. Try again in {wait_s:.1} s.");
+        let mut problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "urn:stopline:too_many", "Too many requests", detail);
+        problem.retry_after_s = Some(wait_s.ceil().max(1.0) as u64);
+        problem
+    }
+
+    pub(crate) fn leased(user: &str, until: UtcUs) -> Self {
+        let detail = format!("{user} has this case open until {until}.");
+        let mut problem = Self::new(StatusCode::CONFLICT, "urn:stopline:leased", "Open elsewhere", detail);
+        let conflict = Conflict { revision: 0, verdict: None, user: Some(user.to_owned()), utc: Some(until) };
+        problem.conflict = Some(Box::new(conflict));
+        problem
+    }
+
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "urn:stopline:conflict", "Not as things stand", detail)
+    }
+
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "urn:stopline:forbidden", "Not allowed", detail)
     }
@@ -191,7 +211,16 @@ impl From<BackendError> for Problem {
 
 impl From<IdentityError> for Problem {
     fn from(error: IdentityError) -> Self {
-        Self::fault(&error)
+        match error {
+            IdentityError::Refused { field, reason } => Self::invalid(field, reason),
+            IdentityError::UserName(_) => Self::invalid("name", "expected 1 to 64 of a-z, 0-9, '.', '_', '-'"),
+            IdentityError::UserExists(_) => Self::conflict("There is a user of that name."),
+            IdentityError::NoUser(_) => Self::not_found("There is no such user."),
+            IdentityError::PasswordLength | IdentityError::PasswordPlain => {
+                Self::invalid("password", error.to_string())
+            }
+            other => Self::fault(&other),
+        }
     }
 }
 

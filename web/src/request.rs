@@ -10,14 +10,7 @@ use stopline_types::{CameraId, EventId, UtcUs};
 
 use std::sync::Arc;
 
-use crate::{
-    app::App,
-    now,
-    problem::Problem,
-    secret::Secret,
-    sessions::{self, Account},
-    users::Right,
-};
+use crate::{app::App, grants::Reach, problem::Problem, roles::Right, secret::Secret, sessions::Account};
 
 /// Rows of a page when none are asked for.
 pub(crate) const PAGE_DEFAULT: u32 = 50;
@@ -73,33 +66,64 @@ pub(crate) fn session_token(headers: &HeaderMap, secure: bool) -> Option<Secret>
         })
 }
 
-/// The signed-in user, who may look. Further rights are asked for by the handler.
-pub(crate) struct SignedIn(pub(crate) Account);
-
-impl SignedIn {
-    pub(crate) fn need(&self, right: Right) -> Result<(), Problem> {
-        if self.0.may(right) {
-            return Ok(());
-        }
-        let needed = match right {
-            Right::Look => "looking",
-            Right::Decide => "deciding about violations",
-            Right::ReopenAny => "taking back another person's decision",
-            Right::ReadAudit => "reading the audit log",
-        };
-        Err(Problem::forbidden(format!("Role {} does not allow {needed}.", self.0.role.as_str())))
-    }
+/// Who asks, and for which right; put there by `access`.
+#[derive(Clone)]
+pub(crate) struct Entered {
+    pub(crate) account: Arc<Account>,
+    pub(crate) right: Option<Right>,
 }
+
+/// The signed-in user, with the reach of the right that the route asks for.
+pub(crate) struct SignedIn(pub(crate) Arc<Account>);
 
 impl FromRequestParts<Arc<App>> for SignedIn {
     type Rejection = Problem;
 
+    async fn from_request_parts(parts: &mut Parts, _app: &Arc<App>) -> Result<Self, Problem> {
+        let entered = parts.extensions.get::<Entered>().ok_or_else(Problem::not_signed_in)?;
+        Ok(Self(Arc::clone(&entered.account)))
+    }
+}
+
+/// The cameras within the reach of the right that the route asks for.
+#[derive(Clone)]
+pub(crate) struct Within {
+    cameras: Option<Arc<Vec<CameraId>>>,
+}
+
+impl Within {
+    /// `None`: all cameras, also such as are no longer configured.
+    pub(crate) fn list(&self) -> Option<Vec<CameraId>> {
+        self.cameras.as_ref().map(|cameras| cameras.to_vec())
+    }
+
+    pub(crate) fn has(&self, camera: &CameraId) -> bool {
+        self.cameras.as_ref().is_none_or(|cameras| cameras.contains(camera))
+    }
+
+    /// Refuses what lies outside as if it were not there.
+    pub(crate) fn need(&self, camera: &CameraId) -> Result<(), Problem> {
+        if self.has(camera) { Ok(()) } else { Err(Problem::not_found("There is nothing under this address.")) }
+    }
+
+    pub(crate) async fn of(app: &App, account: &Account, right: Right) -> Result<Self, Problem> {
+        let reach = account.reach(right);
+        if reach == Reach::All {
+            return Ok(Self { cameras: None });
+        }
+        let infos = app.ask(app.backend.camera_infos()).await?;
+        let within = infos.into_iter().filter(|info| reach.covers(&info.site)).map(|info| info.camera);
+        Ok(Self { cameras: Some(Arc::new(within.collect())) })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Within {
+    type Rejection = Problem;
+
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let token = session_token(&parts.headers, app.config.secure_cookies).ok_or_else(Problem::not_signed_in)?;
-        let account = app.database.run(move |db| sessions::find(db, &token, now())).await?;
-        let signed_in = Self(account.ok_or_else(Problem::not_signed_in)?);
-        signed_in.need(Right::Look)?;
-        Ok(signed_in)
+        let entered = parts.extensions.get::<Entered>().cloned().ok_or_else(Problem::not_signed_in)?;
+        let right = entered.right.ok_or_else(|| Problem::fault(&"a route without a right asks for its reach"))?;
+        Self::of(app, &entered.account, right).await
     }
 }
 

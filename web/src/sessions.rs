@@ -1,12 +1,13 @@
-//! Sessions and the lock-out after failed log-ins.
+//! Sessions, what their users may do, and the lock-out after failed log-ins.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use stopline_types::UtcUs;
 
 use crate::{
     IdentityError,
+    grants::{self, Reach, Rights},
+    roles::{Right, Role},
     secret::Secret,
-    users::{Right, Role, role_of},
 };
 
 /// Failures in a row that cost nothing but the attempt.
@@ -20,54 +21,146 @@ const FORGET_AFTER_S: f64 = 86_400.0;
 /// Names remembered at most: attempts with made-up names must not fill the disk. The oldest go first.
 const NAMES_AT_MOST: u32 = 10_000;
 
-/// The user behind a request.
+/// How a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// By a session, whose number this is.
+    Session(i64),
+    /// By an API token, whose number this is.
+    Token(i64),
+}
+
+/// The user behind a request, with what they may do now.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
+    pub(crate) id: i64,
     pub(crate) name: String,
-    pub(crate) role: Role,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) rights: Rights,
+    pub(crate) door: Door,
 }
 
 impl Account {
     pub(crate) fn may(&self, right: Right) -> bool {
-        self.role.may(right)
+        self.rights.contains_key(&right)
+    }
+
+    /// Whether a right holds at a site.
+    pub(crate) fn may_at(&self, right: Right, site: &str) -> bool {
+        self.rights.get(&right).is_some_and(|reach| reach.covers(site))
+    }
+
+    pub(crate) fn reach(&self, right: Right) -> Reach {
+        self.rights.get(&right).cloned().unwrap_or(Reach::Sites(Default::default()))
     }
 }
 
-/// Starts a session of `user_id`; the token is for the cookie.
-pub(crate) fn create(db: &Connection, user_id: i64, at: UtcUs, lasts_s: f64) -> Result<Secret, IdentityError> {
+/// Pause between two notes of when a session was last seen, seconds: reading must not write each time.
+const SEEN_EVERY_S: f64 = 60.0;
+
+/// Starts a session of `user_id`; the token is for the cookie. `agent` is what the browser calls itself.
+pub(crate) fn create(
+    db: &Connection,
+    user_id: i64,
+    at: UtcUs,
+    lasts_s: f64,
+    agent: &str,
+) -> Result<Secret, IdentityError> {
     let token = Secret::random()?;
     db.execute("DELETE FROM sessions WHERE expires_us <= ?1", [at.0])?;
+    let agent: String = agent.chars().take(200).collect();
     db.execute(
-        "INSERT INTO sessions (token_sha256, user_id, created_us, expires_us) VALUES (?1, ?2, ?3, ?4)",
-        params![token.sha256(), user_id, at.0, at.plus_s(lasts_s).0],
+        "INSERT INTO sessions (token_sha256, user_id, created_us, expires_us, seen_us, agent)
+         VALUES (?1, ?2, ?3, ?4, ?3, ?5)",
+        params![token.sha256(), user_id, at.0, at.plus_s(lasts_s).0, agent],
     )?;
     Ok(token)
 }
 
-/// The user of a session that has not ended. The role is read each time, so a change holds at once.
+/// The user of a session that has not ended. Rights are read each time, so a change holds at once.
 pub(crate) fn find(db: &Connection, token: &Secret, at: UtcUs) -> Result<Option<Account>, IdentityError> {
     let found = db
         .prepare_cached(
-            "SELECT u.name, u.role FROM sessions s JOIN users u ON u.id = s.user_id
+            "SELECT u.id, s.rowid, s.seen_us FROM sessions s JOIN users u ON u.id = s.user_id
              WHERE s.token_sha256 = ?1 AND s.expires_us > ?2 AND u.disabled = 0",
         )?
-        .query_row(params![token.sha256(), at.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+        .query_row(params![token.sha256(), at.0], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, UtcUs(row.get(2)?)))
+        })
         .optional()?;
-    found.map(|(name, role)| Ok(Account { name, role: role_of(&role)? })).transpose()
+    let Some((user_id, session, seen)) = found else { return Ok(None) };
+    if at.since_s(seen) > SEEN_EVERY_S {
+        db.execute("UPDATE sessions SET seen_us = ?2 WHERE rowid = ?1", params![session, at.0])?;
+    }
+    account(db, user_id, Door::Session(session), at).map(Some)
+}
+
+/// A user by number, with what they may do at `at`.
+pub(crate) fn account(db: &Connection, user_id: i64, door: Door, at: UtcUs) -> Result<Account, IdentityError> {
+    let name = db.query_row("SELECT name FROM users WHERE id = ?1", [user_id], |row| row.get(0))?;
+    let (roles, rights) = grants::rights_at(db, user_id, at)?;
+    Ok(Account { id: user_id, name, roles, rights, door })
+}
+
+/// User and rights of a session by its number; `None`: it has ended.
+pub(crate) fn rights_of(db: &Connection, session: i64, at: UtcUs) -> Result<Option<(i64, Rights)>, IdentityError> {
+    let user: Option<i64> = db
+        .query_row(
+            "SELECT u.id FROM sessions s JOIN users u ON u.id = s.user_id
+             WHERE s.rowid = ?1 AND s.expires_us > ?2 AND u.disabled = 0",
+            params![session, at.0],
+            |row| row.get(0),
+        )
+        .optional()?;
+    user.map(|user| Ok((user, grants::rights_at(db, user, at)?.1))).transpose()
+}
+
+/// A session as its user sees it.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct SessionView {
+    /// Its number.
+    id: i64,
+    /// When it began.
+    created: UtcUs,
+    /// When it was last used, within a minute.
+    seen: UtcUs,
+    /// When it ends by itself.
+    expires: UtcUs,
+    /// What the browser called itself.
+    agent: String,
+    /// True for the session that asks.
+    current: bool,
+}
+
+/// The sessions of a user that have not ended, newest first.
+pub(crate) fn list(db: &Connection, user_id: i64, door: Door, at: UtcUs) -> Result<Vec<SessionView>, IdentityError> {
+    let mut query = db.prepare(
+        "SELECT rowid, created_us, seen_us, expires_us, agent FROM sessions
+         WHERE user_id = ?1 AND expires_us > ?2 ORDER BY created_us DESC",
+    )?;
+    let rows = query.query_map(params![user_id, at.0], |row| {
+        let id = row.get(0)?;
+        Ok(SessionView {
+            id,
+            created: UtcUs(row.get(1)?),
+            seen: UtcUs(row.get(2)?),
+            expires: UtcUs(row.get(3)?),
+            agent: row.get(4)?,
+            current: door == Door::Session(id),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Ends one session of a user by its number. False: there is none.
+pub(crate) fn revoke_one(db: &Connection, user_id: i64, session: i64) -> Result<bool, IdentityError> {
+    Ok(db.execute("DELETE FROM sessions WHERE user_id = ?1 AND rowid = ?2", [user_id, session])? == 1)
 }
 
 /// Ends a session.
 pub(crate) fn revoke(db: &Connection, token: &Secret) -> Result<(), IdentityError> {
     db.execute("DELETE FROM sessions WHERE token_sha256 = ?1", [token.sha256()])?;
     Ok(())
-}
-
-/// Name and role of a user by id.
-pub(crate) fn account(db: &Connection, user_id: i64) -> Result<Account, IdentityError> {
-    let (name, role) = db.query_row("SELECT name, role FROM users WHERE id = ?1", [user_id], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-    })?;
-    Ok(Account { name, role: role_of(&role)? })
 }
 
 /// Counts an attempt for `name` before its password is looked at, so that attempts side by side all count.
@@ -145,9 +238,9 @@ mod tests {
         users.add("an", Role::Reviewer, "a long enough word")?;
         let database = Database::open(dir.path())?;
         let at = UtcUs(5_000_000);
-        let token = database.with(|db| create(db, 1, at, 60.0))?;
+        let token = database.with(|db| create(db, 1, at, 60.0, "test"))?;
         let find_at = |s: f64| database.with(|db| find(db, &token, at.plus_s(s)));
-        assert_eq!(find_at(59.0)?.map(|a| a.role), Some(Role::Reviewer));
+        assert_eq!(find_at(59.0)?.map(|a| a.roles), Some(vec![Role::Reviewer]));
         assert!(find_at(60.0)?.is_none(), "expired");
         users.set_disabled("an", true)?;
         assert!(find_at(1.0)?.is_none(), "shut out at once");

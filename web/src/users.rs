@@ -1,4 +1,4 @@
-//! Who may come in: users, their roles and passwords, and one-time log-in links.
+//! Who may come in: users, their passwords, and one-time log-in links. What they may do: `grants`.
 //!
 //! Passwords are kept as argon2id hashes. There is no default password: nobody can come in until a user was added by
 //! command.
@@ -10,86 +10,29 @@ use argon2::{
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::{Deserialize, Serialize};
 use stopline_types::UtcUs;
 
-use crate::{IdentityError, audit, database::Database, now, secret::Secret};
+use crate::{
+    IdentityError, audit,
+    database::Database,
+    grants::{self, Grant, NewGrant},
+    now,
+    roles::Role,
+    secret::Secret,
+};
 
 /// Fewest characters of a password.
 pub const PASSWORD_MIN: usize = 12;
 /// Most bytes of a password: hashing is bounded work.
 pub const PASSWORD_MAX: usize = 256;
 
-/// What a user is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Looks.
-    Viewer,
-    /// Decides about violations.
-    Reviewer,
-    /// Decides, takes back anybody's decision, reads the audit log.
-    Admin,
-}
-
-/// Something a role may allow. Handlers ask for a right, never for a role, so a new role changes one table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Right {
-    /// See cases, evidence, passages, figures and cameras.
-    Look,
-    /// Confirm, reject, and take back one's own decision.
-    Decide,
-    /// Take back another's decision.
-    ReopenAny,
-    /// Read the audit log.
-    ReadAudit,
-}
-
-impl Role {
-    /// All roles.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Reviewer, Self::Admin];
-
-    /// The word used in commands, JSON and the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Reviewer => "reviewer",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// From its word.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == word)
-    }
-
-    /// What it allows.
-    #[must_use]
-    pub fn rights(self) -> &'static [Right] {
-        match self {
-            Self::Viewer => &[Right::Look],
-            Self::Reviewer => &[Right::Look, Right::Decide],
-            Self::Admin => &[Right::Look, Right::Decide, Right::ReopenAny, Right::ReadAudit],
-        }
-    }
-
-    /// Whether it allows `right`.
-    #[must_use]
-    pub fn may(self, right: Right) -> bool {
-        self.rights().contains(&right)
-    }
-}
-
 /// A user as listed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct User {
     /// Unique name: 1 to 64 of `a-z 0-9 . _ -`.
     pub name: String,
-    /// The role.
-    pub role: Role,
+    /// What they are for, and where.
+    pub grants: Vec<Grant>,
     /// Disabled users cannot come in.
     pub disabled: bool,
     /// When it was added.
@@ -127,8 +70,12 @@ impl Users {
         Self { database }
     }
 
-    /// Adds a user.
+    /// Adds a user with one role everywhere and for good.
     pub fn add(&self, name: &str, role: Role, password: &str) -> Result<(), IdentityError> {
+        self.add_as(audit::COMMAND, name, role, password)
+    }
+
+    pub(crate) fn add_as(&self, by: &str, name: &str, role: Role, password: &str) -> Result<(), IdentityError> {
         check_name(name)?;
         check_password(name, password)?;
         let hash = hash(password)?;
@@ -140,12 +87,33 @@ impl Users {
             if added == 0 {
                 return Err(IdentityError::UserExists(name.to_owned()));
             }
-            audit::append(db, audit::COMMAND, "user_added", name, role.as_str())
+            grants::add(db, id_of(db, name)?, &NewGrant::everywhere(role))?;
+            audit::append(db, by, "user_added", name, role.as_str())
+        })
+    }
+
+    /// Gives a role, within a scope.
+    pub fn grant(&self, name: &str, grant: &NewGrant) -> Result<(), IdentityError> {
+        self.database.with(|db| {
+            grants::add(db, id_of(db, name)?, grant)?;
+            audit::append(db, audit::COMMAND, "grant_added", name, &grant.words())
+        })
+    }
+
+    /// Takes every role of a user away.
+    pub fn revoke_grants(&self, name: &str) -> Result<(), IdentityError> {
+        self.database.with(|db| {
+            db.execute("DELETE FROM grants WHERE user_id = ?1", [id_of(db, name)?])?;
+            audit::append(db, audit::COMMAND, "grants_removed", name, "")
         })
     }
 
     /// Gives a user another password and ends all of their sessions.
     pub fn set_password(&self, name: &str, password: &str) -> Result<(), IdentityError> {
+        self.set_password_as(audit::COMMAND, name, password)
+    }
+
+    pub(crate) fn set_password_as(&self, by: &str, name: &str, password: &str) -> Result<(), IdentityError> {
         check_password(name, password)?;
         let hash = hash(password)?;
         self.database.with(|db| {
@@ -153,33 +121,38 @@ impl Users {
             db.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", params![id, hash])?;
             db.execute("DELETE FROM sessions WHERE user_id = ?1", [id])?;
             db.execute("DELETE FROM login_failures WHERE name = ?1", [name])?;
-            audit::append(db, audit::COMMAND, "password_set", name, "")
+            audit::append(db, by, "password_set", name, "")
         })
     }
 
     /// Shuts a user out, or lets them in again; shutting out ends all of their sessions at once.
     pub fn set_disabled(&self, name: &str, disabled: bool) -> Result<(), IdentityError> {
+        self.set_disabled_as(audit::COMMAND, name, disabled)
+    }
+
+    pub(crate) fn set_disabled_as(&self, by: &str, name: &str, disabled: bool) -> Result<(), IdentityError> {
         self.database.with(|db| {
             let id = id_of(db, name)?;
             db.execute("UPDATE users SET disabled = ?2 WHERE id = ?1", params![id, disabled])?;
             if disabled {
                 db.execute("DELETE FROM sessions WHERE user_id = ?1", [id])?;
                 db.execute("DELETE FROM login_links WHERE user_id = ?1", [id])?;
+                db.execute("DELETE FROM tokens WHERE user_id = ?1", [id])?;
             }
-            audit::append(db, audit::COMMAND, if disabled { "user_disabled" } else { "user_enabled" }, name, "")
+            audit::append(db, by, if disabled { "user_disabled" } else { "user_enabled" }, name, "")
         })
     }
 
     /// All users, by name.
     pub fn list(&self) -> Result<Vec<User>, IdentityError> {
         self.database.with(|db| {
-            let mut query = db.prepare("SELECT name, role, disabled, created_us FROM users ORDER BY name")?;
+            let mut query = db.prepare("SELECT id, name, disabled, created_us FROM users ORDER BY name")?;
             let rows = query.query_map([], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?, UtcUs(row.get(3)?)))
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get(2)?, UtcUs(row.get(3)?)))
             })?;
             rows.map(|row| {
-                let (name, role, disabled, created) = row?;
-                Ok(User { name, role: role_of(&role)?, disabled, created })
+                let (id, name, disabled, created) = row?;
+                Ok(User { grants: grants::of(db, id)?, name, disabled, created })
             })
             .collect()
         })
@@ -187,6 +160,10 @@ impl Users {
 
     /// Makes a link that logs `name` in once within `valid_for`.
     pub fn one_time_link(&self, name: &str, valid_for: Duration) -> Result<LoginLink, IdentityError> {
+        self.link_as(audit::COMMAND, name, valid_for)
+    }
+
+    pub(crate) fn link_as(&self, by: &str, name: &str, valid_for: Duration) -> Result<LoginLink, IdentityError> {
         let token = Secret::random()?;
         let expires = now().plus_s(valid_for.as_secs_f64());
         self.database.with(|db| {
@@ -196,7 +173,7 @@ impl Users {
                 "INSERT INTO login_links (token_sha256, user_id, expires_us) VALUES (?1, ?2, ?3)",
                 params![token.sha256(), id, expires.0],
             )?;
-            audit::append(db, audit::COMMAND, "login_link_made", name, "")
+            audit::append(db, by, "login_link_made", name, "")
         })?;
         Ok(LoginLink { path: format!("/login/link?token={}", token.text()), expires })
     }
@@ -252,14 +229,10 @@ fn hash(password: &str) -> Result<String, IdentityError> {
     Ok(hash.map_err(|e| IdentityError::Hash(e.to_string()))?.to_string())
 }
 
-fn id_of(db: &Connection, name: &str) -> Result<i64, IdentityError> {
+pub(crate) fn id_of(db: &Connection, name: &str) -> Result<i64, IdentityError> {
     db.query_row("SELECT id FROM users WHERE name = ?1", [name], |row| row.get(0))
         .optional()?
         .ok_or_else(|| IdentityError::NoUser(name.to_owned()))
-}
-
-pub(crate) fn role_of(word: &str) -> Result<Role, IdentityError> {
-    Role::parse(word).ok_or_else(|| IdentityError::Role(word.to_owned()))
 }
 
 fn check_name(name: &str) -> Result<(), IdentityError> {

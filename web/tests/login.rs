@@ -40,7 +40,7 @@ async fn a_session_begins_and_ends_on_the_server() {
     }
     let an = site.person("an").await;
     let me = an.get("/api/me").await;
-    assert_eq!((me.body["name"].as_str(), me.body["role"].as_str()), (Some("an"), Some("reviewer")));
+    assert_eq!((me.body["name"].as_str(), me.body["roles"][0].as_str()), (Some("an"), Some("reviewer")));
     assert_eq!(an.post("/api/logout", "{}").await.status, StatusCode::NO_CONTENT);
     assert_eq!(an.get("/api/me").await.status, StatusCode::UNAUTHORIZED, "the cookie is worth nothing now");
 }

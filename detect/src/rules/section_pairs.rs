@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use stopline_types::UtcUs;
 
-use super::section_speed::{SectionConfig, SectionMatch, Sighting, check};
+use super::section_speed::{LEAST_PLATE, SectionConfig, SectionMatch, Sighting, check};
 
 /// Sightings that wait at each end of a section; when full, the oldest goes and is counted.
 const WAITING: usize = 4096;
@@ -48,7 +48,7 @@ impl<T> SectionPairs<T> {
     #[must_use]
     pub fn wants(&self, seen: &Sighting) -> bool {
         (seen.camera == self.section.entry || seen.camera == self.section.exit)
-            && seen.plate_confidence >= self.section.min_plate_confidence
+            && seen.plate_confidence >= LEAST_PLATE
             && seen.error_ms.is_some()
     }
 
@@ -113,7 +113,7 @@ mod tests {
             limit_kmh: LimitsConfig { default: Some(60.0), ..LimitsConfig::default() },
             over_kmh: 5.0,
             max_error_kmh: 5.0,
-            min_plate_confidence: 0.9,
+            min_plate_confidence: 0.95,
         })
     }
 

@@ -35,7 +35,8 @@ pub struct SectionConfig {
     /// The largest error that may accuse, km/h.
     #[serde(default = "five")]
     pub max_error_kmh: f64,
-    /// Plates read less surely than this at either end accuse nobody, 0 to 1.
+    /// How sure the plate must be from both readings together, 0 to 1: `1 - (1 - entry) (1 - exit)`, for two readings that
+    /// agree are surer than either. [`LEAST_PLATE`] at each end is asked in any case.
     #[serde(default = "sure")]
     pub min_plate_confidence: f64,
 }
@@ -45,8 +46,11 @@ fn five() -> f64 {
 }
 
 fn sure() -> f64 {
-    0.9
+    0.95
 }
+
+/// A plate read less surely than this is no sighting, 0 to 1.
+pub const LEAST_PLATE: f64 = 0.6;
 
 impl SectionConfig {
     /// What is wrong with it: key and what was expected.
@@ -165,7 +169,8 @@ pub fn check(section: &SectionConfig, entry: &Sighting, exit: &Sighting) -> Opti
     let accuses = excess >= section.over_kmh
         && speed.kmh - speed.error_kmh > limit
         && speed.error_kmh <= section.max_error_kmh
-        && entry.plate_confidence.min(exit.plate_confidence) >= section.min_plate_confidence;
+        && entry.plate_confidence.min(exit.plate_confidence) >= LEAST_PLATE
+        && 1.0 - (1.0 - entry.plate_confidence) * (1.0 - exit.plate_confidence) >= section.min_plate_confidence;
     accuses.then(|| SectionMatch {
         speed,
         excess_kmh: excess,
@@ -196,7 +201,7 @@ mod tests {
             limit_kmh: LimitsConfig { default: Some(80.0), ..LimitsConfig::default() },
             over_kmh: 5.0,
             max_error_kmh: 5.0,
-            min_plate_confidence: 0.9,
+            min_plate_confidence: 0.95,
         }
     }
 
@@ -256,12 +261,18 @@ mod tests {
         assert!((found.excess_kmh - 20.0).abs() < 1e-3 && (found.measured["section_s"] - 72.0).abs() < 1e-3);
         for other in [
             Sighting { plate: "30F25650".into(), ..b.clone() },
-            Sighting { plate_confidence: 0.89, ..b.clone() },
+            Sighting { plate_confidence: 0.59, ..b.clone() },
             Sighting { class: VehicleClass::Motorcycle, ..b.clone() },
             Sighting { camera: a.camera.clone(), ..b.clone() },
         ] {
             assert!(check(&section(), &a, &other).is_none(), "{other:?}");
         }
         assert!(check(&section(), &b, &a).is_none(), "the other way");
+        let sure = |entry: f64, exit: f64| {
+            let (a, b) =
+                (Sighting { plate_confidence: entry, ..a.clone() }, Sighting { plate_confidence: exit, ..b.clone() });
+            check(&section(), &a, &b).is_some()
+        };
+        assert!(sure(0.8, 0.76) && !sure(0.8, 0.74), "0.952 and 0.948 together");
     }
 }

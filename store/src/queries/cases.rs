@@ -2,7 +2,7 @@
 
 use clickhouse::Row;
 use serde::Deserialize;
-use stopline_types::{Case, CaseFilter, CaseStatus, Event, EventId, Review, Verdict, Violation};
+use stopline_types::{Case, CaseFilter, CaseOrder, CaseStatus, Event, EventId, Review, Verdict, Violation};
 
 use super::{Filter, event, limit};
 use crate::{Store, StoreError, store::within};
@@ -22,22 +22,29 @@ impl Store {
             of.text("rule = {rule:String}", "rule", rule.as_str());
         }
         of.camera(filter.camera.as_ref());
+        of.cameras(filter.cameras.as_deref());
+        if let Some(plate) = &filter.plate {
+            of.text("plate = {plate:String}", "plate", plate.as_str());
+        }
         of.period(filter.from, filter.to);
-        of.after(filter.after);
+        match filter.order {
+            CaseOrder::Newest => of.after(filter.after),
+            CaseOrder::Oldest => of.behind(filter.after),
+        }
         let status = match filter.status {
             None => "1",
             Some(CaseStatus::Waiting) => "r.verdict NOT IN ('confirmed', 'rejected')",
             Some(CaseStatus::Confirmed) => "r.verdict = 'confirmed'",
             Some(CaseStatus::Rejected) => "r.verdict = 'rejected'",
         };
-        self.fetch_cases("reading cases", &of, status, filter.limit).await
+        self.fetch_cases("reading cases", &of, status, filter.order, filter.limit).await
     }
 
     /// One case, whatever the mode of its rule.
     pub async fn case(&self, id: EventId) -> Result<Option<Case>, StoreError> {
         let mut of = Filter::default();
         of.text("id = toFixedString(unhex({id:String}), 16)", "id", id.to_string());
-        Ok(self.fetch_cases("reading a case", &of, "1", 1).await?.pop())
+        Ok(self.fetch_cases("reading a case", &of, "1", CaseOrder::Newest, 1).await?.pop())
     }
 
     /// One violation.
@@ -45,7 +52,18 @@ impl Store {
         Ok(self.case(id).await?.map(|case| case.violation))
     }
 
-    async fn fetch_cases(&self, doing: &str, of: &Filter, status: &str, rows: u32) -> Result<Vec<Case>, StoreError> {
+    async fn fetch_cases(
+        &self,
+        doing: &str,
+        of: &Filter,
+        status: &str,
+        order: CaseOrder,
+        rows: u32,
+    ) -> Result<Vec<Case>, StoreError> {
+        let order = match order {
+            CaseOrder::Newest => "v.utc DESC, v.id DESC",
+            CaseOrder::Oldest => "v.utc, v.id",
+        };
         // The decision with the highest revision holds. Only reviews of the violations in question are gathered.
         let sql = format!(
             "SELECT v.body AS body, r.body AS review \
@@ -54,7 +72,7 @@ impl Store {
                         FROM reviews FINAL \
                         WHERE violation IN (SELECT id FROM violations {where_}) GROUP BY violation) AS r \
              ON v.id = r.violation \
-             WHERE {status} ORDER BY v.utc DESC, v.id DESC LIMIT {{limit:UInt32}}",
+             WHERE {status} ORDER BY {order} LIMIT {{limit:UInt32}}",
             where_ = of.sql(),
         );
         let query = of.bind(self.client().query(&sql)).param("limit", limit(rows));

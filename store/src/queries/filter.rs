@@ -33,6 +33,14 @@ impl Filter {
         }
     }
 
+    pub(super) fn cameras(&mut self, cameras: Option<&[CameraId]>) {
+        if let Some(cameras) = cameras {
+            // A camera's name holds no comma.
+            let names: Vec<&str> = cameras.iter().map(CameraId::as_str).collect();
+            self.text("has(splitByChar(',', {cameras:String}), camera)", "cameras", names.join(","));
+        }
+    }
+
     /// `from <= utc < to`.
     pub(super) fn period(&mut self, from: Option<UtcUs>, to: Option<UtcUs>) {
         if let Some(from) = from {
@@ -42,6 +50,19 @@ impl Filter {
         if let Some(to) = to {
             self.conditions.push("utc < fromUnixTimestamp64Micro({to:Int64}, 'UTC')");
             self.params.push(("to", Value::Number(to.0)));
+        }
+    }
+
+    /// Rows behind the last one seen, in the order oldest first.
+    pub(super) fn behind(&mut self, after: Option<(UtcUs, EventId)>) {
+        if let Some((utc, id)) = after {
+            self.conditions.push("utc >= fromUnixTimestamp64Micro({after_utc:Int64}, 'UTC')");
+            self.conditions.push(
+                "(utc, id) > (fromUnixTimestamp64Micro({after_utc:Int64}, 'UTC'), \
+                 toFixedString(unhex({after_id:String}), 16))",
+            );
+            self.params.push(("after_utc", Value::Number(utc.0)));
+            self.params.push(("after_id", Value::Text(id.to_string())));
         }
     }
 

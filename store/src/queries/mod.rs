@@ -7,6 +7,7 @@ mod cases;
 mod counts;
 mod filter;
 mod passages;
+mod tally;
 
 pub use aside::DeadLetter;
 pub use counts::{TableCount, TableName};

@@ -1,6 +1,6 @@
 //! Vehicles that passed.
 
-use stopline_types::{Event, Passage, PassageFilter};
+use stopline_types::{Event, Passage, PassageFilter, PlateMatch};
 
 use super::{Filter, event, limit};
 use crate::{Store, StoreError, store::within};
@@ -10,12 +10,19 @@ impl Store {
     pub async fn passages(&self, filter: &PassageFilter) -> Result<Vec<Passage>, StoreError> {
         let mut of = Filter::default();
         if let Some(plate) = &filter.plate {
-            of.text("plate LIKE {plate:String}", "plate", like(plate));
+            match filter.plate_match {
+                PlateMatch::Pattern => of.text("plate LIKE {plate:String}", "plate", like(plate)),
+                PlateMatch::Near => {
+                    let near = "plate != '' AND damerauLevenshteinDistance(plate, {plate:String}) <= 1";
+                    of.text(near, "plate", plate.as_str());
+                }
+            }
         }
         if let Some(class) = filter.class {
             of.text("class = {class:String}", "class", class.as_str());
         }
         of.camera(filter.camera.as_ref());
+        of.cameras(filter.cameras.as_deref());
         of.period(filter.from, filter.to);
         of.after(filter.after);
         let sql =

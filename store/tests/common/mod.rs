@@ -152,6 +152,7 @@ pub fn review(of: &Violation, revision: u32, verdict: Verdict) -> Review {
         verdict,
         reason: (verdict == Verdict::Rejected).then(|| "plate_unreadable".into()),
         note: "ghi chú".into(),
+        plate: None,
         user: "lan".into(),
     }
 }

@@ -8,7 +8,7 @@ use stopline_types::{
     PlateAlternative, PlateRead, Quantities, Review, RuleKind, SignalState, TimeSource, UtcUs, VehicleClass, Verdict,
     Versions, Violation, event::Moment,
 };
-use stopline_web::CameraImage;
+use stopline_web::{CameraImage, CameraInfo, Certificate, Device, LivePacket};
 
 use crate::memory::Memory;
 
@@ -107,10 +107,16 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
         let ago_s = if n < 14 { 240.0 * f64::from(n) + 95.0 } else { HOUR_S + 620.0 * f64::from(n - 13) };
         let mut violation = invented.violation(now.plus_s(-ago_s));
         if n == 3 {
-            violation.evidence = None;
+            (violation.evidence, violation.confidence) = (None, 0.41);
         }
         if n == 5 {
             (violation.degraded, violation.analysed_fps, violation.error_ms) = (true, 3.1, None);
+            violation.confidence = 0.62;
+        }
+        if n == 2 && violation.signal.is_some() {
+            violation.confidence = 0.5;
+            violation.signal_controller = Some(SignalState::Yellow);
+            violation.doubts.push("signal: the picture shows red, the controller says yellow".to_owned());
         }
         if n >= 14 {
             let verdict = if n % 5 == 0 { Verdict::Rejected } else { Verdict::Confirmed };
@@ -123,6 +129,7 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
                 verdict,
                 reason: (verdict == Verdict::Rejected).then(|| "plate_unreadable".to_owned()),
                 note: String::new(),
+                plate: None,
                 user: "binh".to_owned(),
             };
             memory.reviews.lock().unwrap().insert(violation.id, review);
@@ -134,24 +141,46 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
         memory.passages.lock().unwrap().push(passage);
     }
     let still = fs::read(memory.evidence_root.join("r1/act.jpg"))?;
+    let (film, scene) = (film(junction, &memory.evidence_root)?, scene(junction)?);
     for (n, (id, name)) in CAMERAS.into_iter().enumerate() {
         let camera = CameraId::new(id)?;
         let (state, reason) = match n {
-            3 => (CameraState::Degraded, "5,8 fps of the 8 fps its rules need"),
-            5 => (CameraState::Offline, "no answer from the camera; next try in 12 s"),
+            3 => (CameraState::Degraded, "2.8 frames/s; the rules need 4 frames/s to follow vehicles"),
+            5 => (CameraState::Offline, "expected an answer from 10.4.7.16:554 within 5 s; came none"),
             _ => (CameraState::Online, ""),
         };
         let up = state != CameraState::Offline;
+        let device = (n < 3).then(|| Device {
+            name: "Hikvision iDS-2CD9396".to_owned(),
+            serial: format!("F4412{n}"),
+            certificate: Some(Certificate {
+                number: format!("KĐ-{}", 1200 + n),
+                issuer: "Viện Đo lường Việt Nam".to_owned(),
+                issued: "2025-03-01".to_owned(),
+                expires: if n == 1 { "2026-03-01" } else { "2027-03-01" }.to_owned(),
+            }),
+        });
+        memory.infos.lock().unwrap().push(CameraInfo {
+            camera: camera.clone(),
+            name: name.to_owned(),
+            site: name.split(" – ").next().unwrap_or(name).to_owned(),
+            position: Some([20.44 + 0.013 * (n * 5 % 7) as f64, 106.32 + 0.017 * (n * 3 % 5) as f64]),
+            device,
+        });
+        memory.scenes.lock().unwrap().insert(camera.clone(), scene.clone());
+        if up {
+            memory.films.lock().unwrap().insert(camera.clone(), film.clone());
+        }
         memory.images.lock().unwrap().insert(camera.clone(), CameraImage { jpeg: still.clone().into(), utc: now });
         memory.cameras.lock().unwrap().push(CameraStatus {
             camera,
             name: name.to_owned(),
             state,
             reason: reason.to_owned(),
-            rules_rest: None,
+            rules_rest: (n == 4).then(|| "the view moved by 2.3 % of its width, 0.4 % of its height".to_owned()),
             since: now.plus_s(-HOUR_S * 5.3 / (n + 1) as f64),
             last_frame: Some(if up { now } else { now.plus_s(-2900.0) }),
-            analysed_fps: if up { [8.0, 8.1, 7.9, 5.8, 8.0, 0.0][n] } else { 0.0 },
+            analysed_fps: if up { [8.0, 8.1, 7.9, 2.8, 8.0, 0.0][n] } else { 0.0 },
             clock_offset_ms: None,
             clock_drift_ppm: None,
             clock_error_ms: (n != 2).then(|| [12.0, 35.0, 0.0, 21.0, 18.0, 40.0][n]),
@@ -159,6 +188,35 @@ pub fn fill(memory: &Memory, junction: &Path, plates: bool) -> Result<Invented, 
         });
     }
     Ok(invented)
+}
+
+/// The scene of the rendered junction, as its camera file has it.
+fn scene(junction: &Path) -> Result<Value, Box<dyn Error>> {
+    let file = junction.join("../../config/examples/junction_day/cameras/junction_day.toml");
+    let camera: Value = toml::from_str(&fs::read_to_string(file)?)?;
+    Ok(camera["scene"].clone())
+}
+
+/// The clip's own H.264, an access unit a picture, as a camera would send it.
+fn film(junction: &Path, folder: &Path) -> Result<Vec<LivePacket>, Box<dyn Error>> {
+    let raw = folder.join("film.h264");
+    // Delimiters tell where an access unit begins.
+    let options = ["-an", "-c:v", "copy", "-bsf:v", "h264_mp4toannexb,h264_metadata=aud=insert", "-f", "h264"];
+    ffmpeg(&["-i"], &junction.join("main.mp4"), &options, &raw)?;
+    let data = fs::read(raw)?;
+    let delimiter = [0, 0, 0, 1, 9];
+    let mut starts: Vec<usize> =
+        data.windows(5).enumerate().filter(|(_, w)| *w == delimiter).map(|(at, _)| at).collect();
+    starts.push(data.len());
+    let units = starts.windows(2).map(|pair| &data[pair[0]..pair[1]]);
+    let packets = units.enumerate().map(|(n, unit)| LivePacket {
+        key: unit.windows(4).any(|w| w[..3] == [0, 0, 1] && w[3] & 0x1f == 5),
+        data: unit.to_vec().into(),
+        media_us: n as i64 * 40_000,
+        session: 0,
+        utc: UtcUs(0),
+    });
+    Ok(packets.collect())
 }
 
 impl Invented {
@@ -270,8 +328,9 @@ impl Invented {
         fs::write(folder.join("manifest.sig"), "sample\n")?;
 
         let vehicles = truth["vehicles"].as_array().ok_or("no vehicles")?;
-        let class = vehicles.iter().find(|v| v["id"] == vehicle).map(|v| v["cls"].clone());
-        let class: VehicleClass = serde_json::from_value(class.ok_or("no such vehicle")?)?;
+        let known = vehicles.iter().find(|v| v["id"] == vehicle).ok_or("no such vehicle")?;
+        let class: VehicleClass = serde_json::from_value(known["cls"].clone())?;
+        let plate = known["plate"].as_str().filter(|_| self.plates).map(read);
         let figures = |list: &[(&str, f64)]| -> Quantities {
             list.iter().map(|&(name, value)| (name.to_owned(), value)).collect()
         };
@@ -287,14 +346,7 @@ impl Invented {
             "box": act.bbox,
             "frame_px": FRAME_PX,
             "confidence": 0.87,
-            "plate": self.plates.then(|| PlateRead {
-                display: "29-G1 338.71".to_owned(),
-                sure: true,
-                alternatives: [("29G138871", 0.03), ("29C133871", 0.01)]
-                    .map(|(text, confidence)| PlateAlternative { text: text.to_owned(), confidence })
-                    .into(),
-                ..PlateRead::new("29G133871", 0.94)
-            }),
+            "plate": plate,
             "speed_kmh": (rule == RuleKind::Speed).then_some(78.0),
             "rule": rule,
             "mode": "live",
@@ -314,6 +366,22 @@ impl Invented {
             },
         });
         Ok(serde_json::from_value(violation)?)
+    }
+}
+
+/// A plate as the reader tells it: the vehicle's own, with the digits that are most easily taken for others.
+fn read(display: &str) -> PlateRead {
+    let text: String = display.chars().filter(char::is_ascii_alphanumeric).collect();
+    let like = |from: char, to: char| text.replacen(from, &to.to_string(), 1);
+    let others = [(like('8', 'B'), 0.03), (like('1', '7'), 0.02), (like('5', '6'), 0.01)];
+    let others = others.into_iter().filter(|(other, _)| *other != text);
+    let characters = text.char_indices().map(|(n, c)| if matches!(c, '8' | '1') && n > 3 { 0.88 } else { 0.99 });
+    PlateRead {
+        display: display.to_owned(),
+        sure: true,
+        characters: characters.collect(),
+        alternatives: others.map(|(text, confidence)| PlateAlternative { text, confidence }).collect(),
+        ..PlateRead::new(text.clone(), 0.94)
     }
 }
 

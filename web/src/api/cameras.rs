@@ -14,7 +14,7 @@ use crate::{
     Health,
     app::App,
     problem::Problem,
-    request::{SignedIn, camera_id},
+    request::{SignedIn, Within, camera_id},
 };
 
 /// Every camera with its state.
@@ -22,8 +22,11 @@ use crate::{
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     _signed_in: SignedIn,
+    within: Within,
 ) -> Result<Json<Vec<CameraStatus>>, Problem> {
-    Ok(Json(app.ask(app.backend.cameras()).await?))
+    let mut cameras = app.ask(app.backend.cameras()).await?;
+    cameras.retain(|status| within.has(&status.camera));
+    Ok(Json(cameras))
 }
 
 /// A camera's latest picture; the header `X-Captured-At` says when it was taken.
@@ -36,9 +39,11 @@ pub(crate) async fn list(
 pub(crate) async fn image(
     State(app): State<Arc<App>>,
     SignedIn(account): SignedIn,
+    within: Within,
     Path(camera): Path<String>,
 ) -> Result<impl IntoResponse, Problem> {
     let camera = camera_id("camera", &camera)?;
+    within.need(&camera)?;
     app.note(&account, "camera_viewed", camera.as_str(), "").await?;
     let image = app.ask(app.backend.camera_image(camera)).await?;
     let headers = [

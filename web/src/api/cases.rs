@@ -1,4 +1,4 @@
-//! Violations on their way through review.
+//! Violations on their way through review: lists, the queue, one of them.
 
 use std::sync::Arc;
 
@@ -8,118 +8,26 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use stopline_types::{
-    Case, CaseFilter, CaseStatus, EventId, Review, RuleKind, RuleMode, TimeSource, UtcUs, Verdict, Violation,
+    Case, CaseFilter, CaseOrder, CaseStatus, PassageFilter, Review, RuleKind, RuleMode, TrackPoint, Violation,
 };
 use utoipa::{IntoParams, ToSchema};
 
+use super::case_view::{CaseView, Ours, info_of, views};
 use crate::{
-    WebConfig,
     app::App,
-    decisions::{self, Decision},
+    decisions,
     problem::Problem,
-    request::{Params, SignedIn, camera_id, cursor, cursor_text, event_id, page_size, span, word},
+    request::{Params, SignedIn, Within, camera_id, cursor, cursor_text, event_id, page_size, span, word},
+    roles::Right,
+    sessions::Account,
 };
 
-/// Hours that Vietnam is ahead of UTC; it has no daylight saving time.
-const LOCAL_OFFSET: jiff::tz::Offset = jiff::tz::Offset::constant(7);
-
-/// Why a violation cannot be confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Obstacle {
-    /// The evidence package is not written.
-    NoEvidence,
-    /// The rule is only being tried.
-    ShadowRule,
-    /// The time was assumed, not measured.
-    NominalTime,
-    /// The time may be further off than is allowed.
-    TimeError,
-}
-
-impl Obstacle {
-    fn words(self) -> &'static str {
-        match self {
-            Self::NoEvidence => "its evidence package is not written",
-            Self::ShadowRule => "its rule is only being tried",
-            Self::NominalTime => "its time was assumed, not measured",
-            Self::TimeError => "its time may be further off than is allowed",
-        }
-    }
-}
-
-/// All reasons, in words.
-pub(crate) fn obstacles_text(obstacles: &[Obstacle]) -> String {
-    let words: Vec<_> = obstacles.iter().map(|o| o.words()).collect();
-    format!("The violation cannot be confirmed: {}.", words.join("; "))
-}
-
-/// A case as shown.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CaseView {
-    /// The violation, where it stands, and the decision that holds.
-    #[serde(flatten)]
-    pub(crate) case: Case,
-    /// Revision of the decision that holds, 0: none. A new decision must name it.
-    pub(crate) revision: u32,
-    /// False while the decision waits to be put on the durable path; it is handed over again until it is.
-    pub(crate) decision_stored: bool,
-    /// Until when the owner must be found and the notice sent.
-    pub(crate) deadline: UtcUs,
-    /// Why it cannot be confirmed; empty: it can.
-    pub(crate) obstacles: Vec<Obstacle>,
-}
-
-impl CaseView {
-    /// Lays our own decision over what the store knows, if ours is newer.
-    pub(crate) fn new(config: &WebConfig, mut case: Case, ours: Option<Decision>) -> Self {
-        let known = case.review.as_ref().map_or(0, |review| review.revision);
-        let mut decision_stored = true;
-        if let Some(ours) = ours.filter(|ours| ours.review.revision > known) {
-            decision_stored = ours.stored;
-            case.review = Some(ours.review);
-        }
-        case.status = match case.review.as_ref().map(|review| review.verdict) {
-            None | Some(Verdict::Reopened) => CaseStatus::Waiting,
-            Some(Verdict::Confirmed) => CaseStatus::Confirmed,
-            Some(Verdict::Rejected) => CaseStatus::Rejected,
-        };
-        Self {
-            revision: case.review.as_ref().map_or(0, |review| review.revision),
-            decision_stored,
-            deadline: deadline(case.violation.utc, config.deadline_days),
-            obstacles: obstacles(&case.violation, config),
-            case,
-        }
-    }
-}
-
-/// The end of the last of `days` calendar days in Vietnam that follow the day of `detected`.
-fn deadline(detected: UtcUs, days: u32) -> UtcUs {
-    let day = detected.timestamp().to_zoned(LOCAL_OFFSET.to_time_zone()).date();
-    let end = day.saturating_add(jiff::Span::new().days(i64::from(days.min(3650)) + 1));
-    match LOCAL_OFFSET.to_timestamp(end.at(0, 0, 0, 0)) {
-        Ok(end) => UtcUs(end.as_microsecond()),
-        Err(_) => detected,
-    }
-}
-
-fn obstacles(violation: &Violation, config: &WebConfig) -> Vec<Obstacle> {
-    let mut found = Vec::new();
-    if violation.evidence.is_none() {
-        found.push(Obstacle::NoEvidence);
-    }
-    if violation.mode != RuleMode::Live {
-        found.push(Obstacle::ShadowRule);
-    }
-    if violation.moments.act.time.source == TimeSource::FileNominal {
-        found.push(Obstacle::NominalTime);
-    }
-    if config.max_time_error_ms.is_some_and(|most| violation.error_ms.is_none_or(|error| error > most)) {
-        found.push(Obstacle::TimeError);
-    }
-    found
-}
+/// Cases asked of the store at a time for the queue, and how often at most.
+const QUEUE_PAGE: u32 = 200;
+const QUEUE_PAGES: usize = 10;
+/// How far from the act a vehicle's best moment may lie, seconds.
+const PASSAGE_WITHIN_S: f64 = 60.0;
+const PASSAGES_LOOKED_AT: u32 = 1000;
 
 /// Which cases.
 #[derive(Deserialize, IntoParams)]
@@ -160,6 +68,7 @@ pub(crate) struct CasePage {
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     SignedIn(account): SignedIn,
+    within: Within,
     Params(params): Params<CaseParams>,
 ) -> Result<Json<CasePage>, Problem> {
     let statuses = [CaseStatus::Waiting, CaseStatus::Confirmed, CaseStatus::Rejected];
@@ -170,10 +79,13 @@ pub(crate) async fn list(
         status,
         rule: word("rule", params.rule.as_deref(), RuleKind::ALL, |r| r.as_str())?,
         camera: params.camera.as_deref().map(|text| camera_id("camera", text)).transpose()?,
+        cameras: within.list(),
+        plate: None,
         from,
         to,
         after: cursor(params.after.as_deref())?,
         limit,
+        order: CaseOrder::Newest,
     };
     app.note(&account, "cases_listed", status.map_or("", CaseStatus::as_str), "").await?;
     let cases = app.ask(app.backend.cases(filter)).await?;
@@ -181,18 +93,86 @@ pub(crate) async fn list(
         Some(last) if cases.len() >= limit as usize => Some(cursor_text(last.violation.utc, last.violation.id)),
         _ => None,
     };
-    let ids: Vec<EventId> = cases.iter().map(|case| case.violation.id).collect();
-    let mut ours = app.database.run(move |db| decisions::latest_of(db, &ids)).await?;
-    let items = cases
-        .into_iter()
-        .filter(|case| case.violation.mode == RuleMode::Live)
-        .map(|case| {
-            let decision = ours.remove(&case.violation.id);
-            CaseView::new(&app.config, case, decision)
-        })
-        .filter(|view| status.is_none_or(|status| view.case.status == status))
-        .collect();
+    let cases = cases.into_iter().filter(|case| shown(case, &within)).collect();
+    let mut items = views(&app, cases).await?;
+    items.retain(|view| status.is_none_or(|status| view.case.status == status));
     Ok(Json(CasePage { items, next }))
+}
+
+/// Rules on trial make no cases; what lies outside the reach is not there.
+fn shown(case: &Case, within: &Within) -> bool {
+    case.violation.mode == RuleMode::Live && within.has(&case.violation.camera)
+}
+
+/// Which part of the queue.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct QueueParams {
+    /// A rule, e.g. `red_light`.
+    rule: Option<String>,
+    /// A camera.
+    camera: Option<String>,
+    /// Rows, 1 to 200; 50 if not given.
+    limit: Option<u32>,
+}
+
+/// The queue of the person who asks.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Queue {
+    /// Cases to decide, the most urgent first.
+    items: Vec<CaseView>,
+    /// True: more wait than were looked at.
+    more: bool,
+}
+
+/// Waiting cases for the person who asks: by last day of the notice, then the surest first. Left out are cases handed
+/// to another unit or marked as duplicates, cases this person has approved already, and, for people who cannot approve,
+/// cases handed up.
+#[utoipa::path(get, path = "/queue", tag = "review", params(QueueParams), responses((status = 200, body = Queue)))]
+pub(crate) async fn queue(
+    State(app): State<Arc<App>>,
+    SignedIn(account): SignedIn,
+    within: Within,
+    Params(params): Params<QueueParams>,
+) -> Result<Json<Queue>, Problem> {
+    let limit = page_size(params.limit)? as usize;
+    let mut filter = CaseFilter {
+        status: Some(CaseStatus::Waiting),
+        rule: word("rule", params.rule.as_deref(), RuleKind::ALL, |r| r.as_str())?,
+        camera: params.camera.as_deref().map(|text| camera_id("camera", text)).transpose()?,
+        cameras: within.list(),
+        limit: QUEUE_PAGE,
+        order: CaseOrder::Oldest,
+        ..CaseFilter::default()
+    };
+    app.note(&account, "queue_read", "", "").await?;
+    let (mut items, mut more) = (Vec::new(), true);
+    for _ in 0..QUEUE_PAGES {
+        let cases = app.ask(app.backend.cases(filter.clone())).await?;
+        more = cases.len() >= QUEUE_PAGE as usize;
+        filter.after = cases.last().map(|last| (last.violation.utc, last.violation.id));
+        let cases = cases.into_iter().filter(|case| shown(case, &within)).collect();
+        items.extend(views(&app, cases).await?.into_iter().filter(|view| for_person(view, &account)));
+        if !more || items.len() >= limit {
+            break;
+        }
+    }
+    items.sort_by(|a, b| {
+        let surer = |view: &CaseView| std::cmp::Reverse((view.case.violation.confidence * 1e6) as i64);
+        (a.deadline, surer(a), a.case.violation.id).cmp(&(b.deadline, surer(b), b.case.violation.id))
+    });
+    more |= items.len() > limit;
+    items.truncate(limit);
+    Ok(Json(Queue { items, more }))
+}
+
+fn for_person(view: &CaseView, account: &Account) -> bool {
+    view.case.status == CaseStatus::Waiting
+        && view.notes.transferred.is_none()
+        && view.notes.duplicate_of.is_none()
+        && (view.notes.escalated.is_none() || account.may(Right::Approve))
+        && view.notes.proposed.as_ref().is_none_or(|first| account.may(Right::Approve) && first.user != account.name)
 }
 
 /// A case with the decisions that led to where it stands.
@@ -203,6 +183,9 @@ pub(crate) struct CaseDetail {
     view: CaseView,
     /// Decisions known here, oldest first.
     history: Vec<Review>,
+    /// Where the vehicle went, as its passage has it: seconds since it was first seen, x and y in pixels of
+    /// `frame_px`; empty: its passage is not stored yet.
+    trajectory: Vec<TrackPoint>,
 }
 
 /// One case.
@@ -216,27 +199,30 @@ pub(crate) struct CaseDetail {
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
     SignedIn(account): SignedIn,
+    within: Within,
     Path(id): Path<String>,
 ) -> Result<Json<CaseDetail>, Problem> {
     let id = event_id("id", &id)?;
     let case = app.ask(app.backend.case(id)).await?;
+    within.need(&case.violation.camera)?;
     app.note(&account, "case_viewed", id.to_string(), "").await?;
-    let (ours, history) =
-        app.database.run(move |db| Ok((decisions::latest(db, id)?, decisions::history(db, id)?))).await?;
-    Ok(Json(CaseDetail { view: CaseView::new(&app.config, case, ours), history }))
+    let info = info_of(&app, &case.violation).await?;
+    let (ours, history) = app.database.run(move |db| Ok((Ours::of(db, id)?, decisions::history(db, id)?))).await?;
+    let trajectory = trajectory(&app, &case.violation).await;
+    Ok(Json(CaseDetail { view: CaseView::new(&app.config, case, ours, info.as_ref()), history, trajectory }))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn deadlines_end_with_a_day_in_vietnam() -> Result<(), jiff::Error> {
-        // 23:30 on the 21st in Vietnam is still the 21st; ten days later ends with the 1st of December.
-        let late = UtcUs::parse("2026-11-21T16:30:00Z")?;
-        assert_eq!(deadline(late, 10), UtcUs::parse("2026-12-01T17:00:00Z")?);
-        // Half an hour later it is the 22nd there.
-        assert_eq!(deadline(late.plus_s(1800.0), 10), UtcUs::parse("2026-12-02T17:00:00Z")?);
-        Ok(())
-    }
+/// The path of the vehicle, from the passage of its track. Nothing where that cannot be had: the case is shown all the
+/// same.
+async fn trajectory(app: &App, violation: &Violation) -> Vec<TrackPoint> {
+    let filter = PassageFilter {
+        camera: Some(violation.camera.clone()),
+        from: Some(violation.utc.plus_s(-PASSAGE_WITHIN_S)),
+        to: Some(violation.utc.plus_s(PASSAGE_WITHIN_S)),
+        limit: PASSAGES_LOOKED_AT,
+        ..PassageFilter::default()
+    };
+    let passages = app.ask(app.backend.passages(filter)).await.unwrap_or_default();
+    let own = passages.into_iter().find(|passage| passage.track == violation.track);
+    own.map(|passage| passage.trajectory).unwrap_or_default()
 }

@@ -12,17 +12,19 @@ use stopline_types::{Case, CaseStatus, EventId, Review, Verdict};
 use utoipa::ToSchema;
 
 use super::{
-    cases::{CaseView, obstacles_text},
+    case_view::{CaseView, Ours, info_of, obstacles_text},
     reasons::REASONS,
 };
 use crate::{
-    Right,
+    CameraInfo,
     app::App,
-    audit,
+    audit, case_notes,
     decisions::{self, Decision},
     now,
     problem::{Conflict, Problem},
-    request::{Body, SignedIn, event_id},
+    request::{Body, SignedIn, Within, event_id},
+    roles::Right,
+    sessions::Account,
 };
 
 /// Characters of a note at most.
@@ -37,14 +39,14 @@ const HAND_OVER_BATCH: u32 = 100;
 #[serde(deny_unknown_fields)]
 pub(crate) struct DecisionBody {
     /// `confirmed`, `rejected`, or `reopened` to take the last decision back.
-    verdict: Verdict,
+    pub(super) verdict: Verdict,
     /// Why it is rejected: a code of `/api/reasons`.
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     /// Free words, at most 1000 characters.
     #[serde(default)]
-    note: String,
+    pub(super) note: String,
     /// The revision the person saw, 0 when nobody had decided.
-    revision: u32,
+    pub(super) revision: u32,
 }
 
 impl DecisionBody {
@@ -72,7 +74,7 @@ impl DecisionBody {
 #[utoipa::path(post, path = "/cases/{id}/decision", tag = "review", request_body = DecisionBody,
     params(("id" = String, Path, description = "id of the violation")),
     responses(
-        (status = 200, description = "decided, and on the durable path", body = CaseView),
+        (status = 200, description = "decided, and on the durable path; or approved first, when `notes.proposed` is set: a second person must", body = CaseView),
         (status = 202, description = "decided and kept, but not yet on the durable path; it is handed over again until it is", body = CaseView),
         (status = 403, description = "the role does not allow it", body = Problem),
         (status = 404, description = "no such case", body = Problem),
@@ -82,69 +84,126 @@ impl DecisionBody {
 pub(crate) async fn decide(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
+    within: Within,
     Path(id): Path<String>,
     Body(body): Body<DecisionBody>,
 ) -> Result<(StatusCode, Json<CaseView>), Problem> {
     let id = event_id("id", &id)?;
-    signed_in.need(Right::Decide)?;
     body.check()?;
     let case = app.ask(app.backend.case(id)).await?;
-    let review = write(&app, &signed_in, id, &case, &body).await?;
+    within.need(&case.violation.camera)?;
+    finish(&app, &signed_in.0, id, case, body).await
+}
+
+/// Writes a decision and puts it on the durable path.
+pub(super) async fn finish(
+    app: &Arc<App>,
+    account: &Account,
+    id: EventId,
+    case: Case,
+    body: DecisionBody,
+) -> Result<(StatusCode, Json<CaseView>), Problem> {
+    let info = info_of(app, &case.violation).await?;
+    let review = write(app, account, id, &case, info.clone(), body).await?;
+    let Some(review) = review else {
+        let ours = app.database.run(move |db| Ours::of(db, id)).await?;
+        return Ok((StatusCode::OK, Json(CaseView::new(&app.config, case, ours, info.as_ref()))));
+    };
 
     // From here on the decision is kept, whatever happens: a lost connection must not stop the hand-over half way.
     let handing_over = app.clone();
     let handed_over = tokio::spawn(async move { hand_over_one(&handing_over, review).await });
     let stored = handed_over.await.map_err(|e| Problem::fault(&e))?;
-    let ours = app.database.run(move |db| decisions::latest(db, id)).await?;
+    let ours = app.database.run(move |db| Ours::of(db, id)).await?;
     let status = if stored { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(CaseView::new(&app.config, case, ours))))
+    Ok((status, Json(CaseView::new(&app.config, case, ours, info.as_ref()))))
 }
 
-/// Checks the decision against what holds and writes it, in one transaction.
+/// Checks the decision against what holds and writes it, in one transaction. `None`: it was a first approval, or one
+/// taken back, which is only noted.
 async fn write(
     app: &App,
-    signed_in: &SignedIn,
+    account: &Account,
     id: EventId,
     case: &Case,
-    body: &DecisionBody,
-) -> Result<Review, Problem> {
-    let account = signed_in.0.clone();
-    let (case, config) = (case.clone(), app.config.clone());
-    let (verdict, reason, note, seen) = (body.verdict, body.reason.clone(), body.note.trim().to_owned(), body.revision);
+    info: Option<CameraInfo>,
+    body: DecisionBody,
+) -> Result<Option<Review>, Problem> {
+    let (case, config, account) = (case.clone(), app.config.clone(), account.clone());
+    let site = info.as_ref().map_or_else(String::new, |info| info.site.clone());
     app.database
         .run(move |db| {
-            let mut ours = decisions::latest(db, id)?;
-            let known = ours.as_ref().map_or(0, |d| d.review.revision);
+            let mut ours = Ours::of(db, id)?;
+            let known = ours.decision.as_ref().map_or(0, |d| d.review.revision);
             if let Some(review) = case.review.as_ref().filter(|review| review.revision > known) {
                 // The store knows more than this file, which was lost or restored: take it over.
-                decisions::insert(db, review, true)?;
-                ours = Some(Decision { review: review.clone(), stored: true });
+                decisions::insert(db, review, case.violation.rule, true)?;
+                ours.decision = Some(Decision { review: review.clone(), stored: true });
             }
-            let holds = CaseView::new(&config, case, ours);
-            if let Err(problem) = allowed(&holds, &account, verdict, seen) {
-                return Ok(Err(problem));
+            let holds = CaseView::new(&config, case, ours, info.as_ref());
+            let step = match allowed(&holds, &account, &site, body.verdict, body.revision) {
+                Ok(step) => step,
+                Err(problem) => return Ok(Err(problem)),
+            };
+            match step {
+                Step::Propose => {
+                    case_notes::set_proposed(db, id, Some((&account.name, now(), holds.revision)))?;
+                    audit::append(db, &account.name, "approved_first", &id.to_string(), "")?;
+                    return Ok(Ok(None));
+                }
+                Step::Withdraw => {
+                    case_notes::set_proposed(db, id, None)?;
+                    audit::append(db, &account.name, "approval_withdrawn", &id.to_string(), "")?;
+                    return Ok(Ok(None));
+                }
+                Step::Write => {}
             }
             let revision = holds.revision + 1;
+            let first = holds.notes.proposed.as_ref().filter(|_| body.verdict == Verdict::Confirmed);
+            let note = match first {
+                Some(first) => format!("{} [1: {}]", body.note.trim(), first.user).trim().to_owned(),
+                None => body.note.trim().to_owned(),
+            };
+            let violation = &holds.case.violation;
+            let read = violation.plate.as_ref().map(|plate| plate.text.as_str());
             let review = Review {
                 id: Review::id_of(id, revision),
                 violation: id,
-                camera: holds.case.violation.camera.clone(),
+                camera: violation.camera.clone(),
                 utc: now(),
                 revision,
-                verdict,
-                reason,
+                verdict: body.verdict,
+                reason: body.reason,
                 note,
+                plate: holds.notes.plate.clone().filter(|plate| Some(plate.as_str()) != read),
                 user: account.name.clone(),
             };
-            decisions::insert(db, &review, false)?;
-            let detail = format!("{} {}", verdict.as_str(), review.reason.as_deref().unwrap_or_default());
+            decisions::insert(db, &review, violation.rule, false)?;
+            case_notes::set_proposed(db, id, None)?;
+            if body.verdict == Verdict::Reopened {
+                case_notes::set_duplicate(db, id, None)?;
+            } else {
+                case_notes::set_escalated(db, id, None)?;
+                case_notes::release(db, id, &account.name)?;
+            }
+            let detail = format!("{} {}", body.verdict.as_str(), review.reason.as_deref().unwrap_or_default());
             audit::append(db, &account.name, "decided", &id.to_string(), detail.trim())?;
-            Ok(Ok(review))
+            Ok(Ok(Some(review)))
         })
         .await?
 }
 
-fn allowed(holds: &CaseView, account: &crate::sessions::Account, verdict: Verdict, seen: u32) -> Result<(), Problem> {
+/// What a decision comes to.
+enum Step {
+    /// It is written.
+    Write,
+    /// It is the first of two approvals.
+    Propose,
+    /// The first approval is taken back.
+    Withdraw,
+}
+
+fn allowed(holds: &CaseView, account: &Account, site: &str, verdict: Verdict, seen: u32) -> Result<Step, Problem> {
     let last = holds.case.review.as_ref();
     let conflict = || Conflict {
         revision: holds.revision,
@@ -156,18 +215,39 @@ fn allowed(holds: &CaseView, account: &crate::sessions::Account, verdict: Verdic
         let who = last.map_or("nobody", |review| review.user.as_str());
         return Err(Problem::decided(conflict(), format!("{who} decided about this violation meanwhile.")));
     }
+    if let Some(lease) = holds.lease.as_ref().filter(|lease| lease.user != account.name) {
+        return Err(Problem::leased(&lease.user, lease.until));
+    }
     let waiting = holds.case.status == CaseStatus::Waiting;
+    let first = holds.notes.proposed.as_ref();
+    let approver = account.may_at(Right::Approve, site);
     match verdict {
-        Verdict::Reopened if waiting => Err(Problem::decided(conflict(), "There is no decision to take back.")),
-        Verdict::Reopened if last.is_some_and(|r| r.user != account.name) && !account.may(Right::ReopenAny) => {
-            Err(Problem::forbidden("Only the person who decided, or an administrator, can take this decision back."))
+        Verdict::Reopened if waiting => match first {
+            Some(first) if first.user == account.name => Ok(Step::Withdraw),
+            _ => Err(Problem::decided(conflict(), "There is no decision to take back.")),
+        },
+        Verdict::Reopened
+            if last.is_some_and(|r| r.user != account.name) && !account.may_at(Right::ReopenAny, site) =>
+        {
+            Err(Problem::forbidden("Only the person who decided, or an approver, can take this decision back."))
         }
-        Verdict::Reopened => Ok(()),
+        Verdict::Reopened => Ok(Step::Write),
         _ if !waiting => Err(Problem::decided(conflict(), "It is decided; take that decision back first.")),
+        _ if holds.notes.escalated.is_some() && !approver => {
+            Err(Problem::forbidden("It was handed up: an approver decides."))
+        }
         Verdict::Confirmed if !holds.obstacles.is_empty() => {
             Err(Problem::not_confirmable(obstacles_text(&holds.obstacles)))
         }
-        _ => Ok(()),
+        Verdict::Confirmed if holds.second_approval => match first {
+            None => Ok(Step::Propose),
+            Some(first) if first.user == account.name => {
+                Err(Problem::conflict("You approved it first; another person must approve it now."))
+            }
+            Some(_) if !approver => Err(Problem::forbidden("The second approval needs an approver.")),
+            Some(_) => Ok(Step::Write),
+        },
+        _ => Ok(Step::Write),
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     app::App,
     problem::Problem,
-    request::{SignedIn, event_id},
+    request::{SignedIn, Within, event_id},
 };
 
 /// Bytes read at a time.
@@ -41,6 +41,7 @@ const ALWAYS: [&str; 3] = ["manifest.json", "manifest.sig", "public.pem"];
 pub(crate) async fn file(
     State(app): State<Arc<App>>,
     SignedIn(account): SignedIn,
+    within: Within,
     Path((id, name)): Path<(String, String)>,
     request: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -49,7 +50,9 @@ pub(crate) async fn file(
     if !is_plain(&name) {
         return Err(missing());
     }
-    let evidence = app.ask(app.backend.case(id)).await?.violation.evidence.ok_or_else(missing)?;
+    let violation = app.ask(app.backend.case(id)).await?.violation;
+    within.need(&violation.camera)?;
+    let evidence = violation.evidence.ok_or_else(missing)?;
     if !ALWAYS.contains(&name.as_str()) && !evidence.files.contains(&name) {
         return Err(missing());
     }

@@ -14,11 +14,13 @@ use utoipa::ToSchema;
 use crate::{
     IdentityError, PASSWORD_MAX, Right, Role, Users,
     app::App,
-    audit, now,
+    audit,
+    grants::Reach,
+    now,
     problem::Problem,
     request::{Body, SignedIn, cookie_name, session_token},
     secret::Secret,
-    sessions::{self, Account},
+    sessions::{self, Account, Door},
 };
 
 /// Longest wait for a free place to hash a password.
@@ -47,15 +49,32 @@ pub(crate) struct LinkLogin {
 pub(crate) struct Me {
     /// The user's name.
     name: String,
-    /// The role.
-    role: Role,
-    /// What it allows.
+    /// The roles that hold now.
+    roles: Vec<Role>,
+    /// What they allow.
     rights: Vec<Right>,
+    /// True where every right holds everywhere; false: some hold at some sites only.
+    everywhere: bool,
+    /// The sites that any right reaches; null: all.
+    sites: Option<Vec<String>>,
 }
 
-impl From<Account> for Me {
-    fn from(account: Account) -> Self {
-        Self { name: account.name, role: account.role, rights: account.role.rights().to_vec() }
+impl From<&Account> for Me {
+    fn from(account: &Account) -> Self {
+        let widest = account.rights.values().max_by_key(|reach| match reach {
+            Reach::All => usize::MAX,
+            Reach::Sites(sites) => sites.len(),
+        });
+        Self {
+            name: account.name.clone(),
+            roles: account.roles.clone(),
+            rights: account.rights.keys().copied().collect(),
+            everywhere: account.rights.values().all(|reach| *reach == Reach::All),
+            sites: match widest {
+                Some(Reach::Sites(sites)) => Some(sites.iter().cloned().collect()),
+                Some(Reach::All) | None => None,
+            },
+        }
     }
 }
 
@@ -71,7 +90,12 @@ fn cookie(app: &App, value: &str, max_age_s: u64) -> AppendHeaders<[(header::Hea
 /// Ends the old session of this browser, starts one, and answers with it.
 fn welcome(app: &App, account: Account, token: &Secret) -> impl IntoResponse + use<> {
     let max_age_s = (app.config.session_hours * 3600.0) as u64;
-    (cookie(app, &token.text(), max_age_s), Json(Me::from(account)))
+    (cookie(app, &token.text(), max_age_s), Json(Me::from(&account)))
+}
+
+/// What the browser calls itself.
+fn agent(headers: &HeaderMap) -> String {
+    headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 /// Sign in by name and password.
@@ -109,17 +133,18 @@ pub(crate) async fn login(
         return Err(Problem::wrong_login());
     };
     let old = session_token(&headers, app.config.secure_cookies);
+    let agent = agent(&headers);
     let lasts_s = app.config.session_hours * 3600.0;
     let (account, token) = app
         .database
         .run(move |db| {
-            let account = sessions::account(db, user_id)?;
+            let account = sessions::account(db, user_id, Door::Session(0), now())?;
             sessions::attempt_succeeded(db, &account.name)?;
             if let Some(old) = old {
                 sessions::revoke(db, &old)?;
             }
             audit::append(db, &account.name, "signed_in", &account.name, "password")?;
-            Ok((account, sessions::create(db, user_id, now(), lasts_s)?))
+            Ok((account, sessions::create(db, user_id, now(), lasts_s, &agent)?))
         })
         .await?;
     Ok(welcome(&app, account, &token))
@@ -137,17 +162,18 @@ pub(crate) async fn login_by_link(
 ) -> Result<impl IntoResponse, Problem> {
     let token = Secret::parse(&link.token).ok_or_else(Problem::wrong_link)?;
     let old = session_token(&headers, app.config.secure_cookies);
+    let agent = agent(&headers);
     let lasts_s = app.config.session_hours * 3600.0;
     let signed_in = app
         .database
         .run(move |db| {
             let Some(user_id) = Users::redeem(db, &token, now())? else { return Ok(None) };
-            let account = sessions::account(db, user_id)?;
+            let account = sessions::account(db, user_id, Door::Session(0), now())?;
             if let Some(old) = old {
                 sessions::revoke(db, &old)?;
             }
             audit::append(db, &account.name, "signed_in", &account.name, "one-time link")?;
-            Ok(Some((account, sessions::create(db, user_id, now(), lasts_s)?)))
+            Ok(Some((account, sessions::create(db, user_id, now(), lasts_s, &agent)?)))
         })
         .await?;
     let (account, token) = signed_in.ok_or_else(Problem::wrong_link)?;
@@ -176,5 +202,5 @@ pub(crate) async fn logout(State(app): State<Arc<App>>, headers: HeaderMap) -> R
     (status = 401, description = "not signed in", body = Problem),
 ))]
 pub(crate) async fn me(SignedIn(account): SignedIn) -> Json<Me> {
-    Json(account.into())
+    Json(account.as_ref().into())
 }

@@ -11,7 +11,7 @@ use crate::{
     app::App,
     now,
     problem::Problem,
-    request::{Params, SignedIn, span},
+    request::{Params, SignedIn, Within, span},
 };
 
 /// Longest span, days.
@@ -30,18 +30,25 @@ pub(crate) struct SpanParams {
     to: Option<String>,
 }
 
-impl SpanParams {
-    fn resolve(&self) -> Result<(UtcUs, UtcUs), Problem> {
-        let (from, to) = span(self.from.as_deref(), self.to.as_deref())?;
-        let to = to.unwrap_or_else(now);
-        let from = from.unwrap_or(to.plus_s(-SPAN_DEFAULT_S));
-        if from >= to {
-            return Err(Problem::invalid("from", "expected an instant in the past"));
-        }
-        if to.since_s(from) > SPAN_MAX_DAYS * 86_400.0 {
-            return Err(Problem::invalid("from", format!("expected a span of at most {SPAN_MAX_DAYS} days")));
-        }
-        Ok((from, to))
+/// The span asked for, or the last day.
+pub(super) fn resolve(from: Option<&str>, to: Option<&str>) -> Result<(UtcUs, UtcUs), Problem> {
+    let (from, to) = span(from, to)?;
+    let to = to.unwrap_or_else(now);
+    let from = from.unwrap_or(to.plus_s(-SPAN_DEFAULT_S));
+    if from >= to {
+        return Err(Problem::invalid("from", "expected an instant in the past"));
+    }
+    if to.since_s(from) > SPAN_MAX_DAYS * 86_400.0 {
+        return Err(Problem::invalid("from", format!("expected a span of at most {SPAN_MAX_DAYS} days")));
+    }
+    Ok((from, to))
+}
+
+/// Counts by hour that name no camera are for people who may see all of them.
+fn whole(within: &Within) -> Result<(), Problem> {
+    match within.list() {
+        None => Ok(()),
+        Some(_) => Err(Problem::forbidden("These figures are of all cameras; ask /api/tally for those within reach.")),
     }
 }
 
@@ -75,9 +82,11 @@ pub(crate) struct Traffic {
 pub(crate) async fn counts(
     State(app): State<Arc<App>>,
     _signed_in: SignedIn,
+    within: Within,
     Params(params): Params<SpanParams>,
 ) -> Result<Json<Counts>, Problem> {
-    let (from, to) = params.resolve()?;
+    whole(&within)?;
+    let (from, to) = resolve(params.from.as_deref(), params.to.as_deref())?;
     Ok(Json(Counts { from, to, items: app.ask(app.backend.counts(from, to)).await? }))
 }
 
@@ -89,8 +98,10 @@ pub(crate) async fn counts(
 pub(crate) async fn traffic(
     State(app): State<Arc<App>>,
     _signed_in: SignedIn,
+    within: Within,
     Params(params): Params<SpanParams>,
 ) -> Result<Json<Traffic>, Problem> {
-    let (from, to) = params.resolve()?;
+    whole(&within)?;
+    let (from, to) = resolve(params.from.as_deref(), params.to.as_deref())?;
     Ok(Json(Traffic { from, to, items: app.ask(app.backend.traffic(from, to)).await? }))
 }

@@ -11,11 +11,16 @@ use std::{
     },
 };
 
+use futures::StreamExt as _;
 use stopline_types::{
-    CameraId, CameraStatus, Case, CaseFilter, CaseStatus, Event, EventId, EvidenceRef, HourCount, Passage,
-    PassageFilter, Review, TrafficCount, UtcUs, Verdict, Violation,
+    CameraId, CameraStatus, Case, CaseFilter, CaseOrder, CaseStatus, Event, EventId, EvidenceRef, HourCount, Offender,
+    Passage, PassageFilter, PassageTally, PlateMatch, Review, RuleKind, Tally, TallyQuery, TallyTime, TrafficCount,
+    UtcUs, VehicleClass, Verdict, Violation,
 };
-use stopline_web::{Answer, Backend, BackendError, CameraImage, EvidenceFile, Health, StoreState};
+use stopline_web::{
+    Answer, Backend, BackendError, CameraImage, CameraInfo, EvidenceFile, Health, LivePacket, LivePackets, SceneFault,
+    Storage, StoragePart, StoreState,
+};
 use tokio::sync::broadcast;
 
 /// Everything is kept, nothing is durable.
@@ -27,6 +32,10 @@ pub struct Memory {
     pub passages: Mutex<Vec<Passage>>,
     pub cameras: Mutex<Vec<CameraStatus>>,
     pub images: Mutex<HashMap<CameraId, CameraImage>>,
+    pub infos: Mutex<Vec<CameraInfo>>,
+    pub scenes: Mutex<HashMap<CameraId, serde_json::Value>>,
+    /// A film of each camera that has live pictures.
+    pub films: Mutex<HashMap<CameraId, Vec<LivePacket>>>,
     pub live: broadcast::Sender<Arc<Event>>,
     /// While set, decisions are refused.
     pub refuse_reviews: AtomicBool,
@@ -41,6 +50,9 @@ impl Memory {
             passages: Mutex::default(),
             cameras: Mutex::default(),
             images: Mutex::default(),
+            infos: Mutex::default(),
+            scenes: Mutex::default(),
+            films: Mutex::default(),
             live: broadcast::Sender::new(256),
             refuse_reviews: AtomicBool::new(false),
         })
@@ -94,7 +106,174 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
+/// All but one character alike.
+fn near(a: &[u8], b: &[u8]) -> bool {
+    let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    let (a, b) = (&a[same..], &b[same..]);
+    let rest = |x: &[u8], n: usize| x.get(n..).map(<[u8]>::to_vec);
+    a == b || rest(a, 1) == rest(b, 1) || rest(a, 1).as_deref() == Some(b) || rest(b, 1).as_deref() == Some(a)
+}
+
+fn slot(time: TallyTime, at: UtcUs) -> Option<i64> {
+    const HOUR_US: i64 = 3_600_000_000;
+    let local = at.0 + 7 * HOUR_US;
+    match time {
+        TallyTime::Whole => None,
+        TallyTime::Hour => Some(at.0 - at.0.rem_euclid(HOUR_US)),
+        TallyTime::Day => Some(local - local.rem_euclid(24 * HOUR_US) - 7 * HOUR_US),
+        // The first of January 1970 was a Thursday.
+        TallyTime::HourOfWeek => Some((local.div_euclid(HOUR_US) + 72).rem_euclid(168)),
+    }
+}
+
 impl Backend for Memory {
+    fn camera_infos(&self) -> Answer<'_, Vec<CameraInfo>> {
+        let infos = self.infos.lock().unwrap().clone();
+        Box::pin(async { Ok(infos) })
+    }
+
+    fn live(&self, camera: CameraId) -> Answer<'_, LivePackets> {
+        let film = self.films.lock().unwrap().get(&camera).cloned();
+        Box::pin(async move {
+            let film = film.ok_or_else(|| BackendError::Unavailable("no picture has come yet".to_owned()))?;
+            // The film again and again, at its own pace.
+            let begin = tokio::time::Instant::now();
+            let round_us = film.last().map_or(0, |last| last.media_us + 40_000);
+            let packets = futures::stream::iter((0_i64..).flat_map(move |round| {
+                film.clone().into_iter().map(move |mut packet| {
+                    packet.media_us += round * round_us;
+                    packet
+                })
+            }));
+            let paced = packets.then(move |mut packet| async move {
+                tokio::time::sleep_until(begin + std::time::Duration::from_micros(packet.media_us as u64)).await;
+                packet.utc = std::time::SystemTime::now().into();
+                packet
+            });
+            Ok(paced.boxed())
+        })
+    }
+
+    fn scene(&self, camera: CameraId) -> Answer<'_, Option<serde_json::Value>> {
+        let scene = self.scenes.lock().unwrap().get(&camera).cloned();
+        Box::pin(async { Ok(scene) })
+    }
+
+    fn check_scene(&self, _camera: CameraId, scene: serde_json::Value) -> Answer<'_, Vec<SceneFault>> {
+        // The real checks stand in `detect`; this one is enough to show that faults travel.
+        let mut faults = Vec::new();
+        for list in ["lanes", "zones"] {
+            for (n, item) in scene[list].as_array().into_iter().flatten().enumerate() {
+                if item["polygon"].as_array().is_none_or(|points| points.len() < 3) {
+                    let key = format!("{list}[{n}].polygon");
+                    faults.push(SceneFault { key, reason: "expected 3 or more points".to_owned() });
+                }
+            }
+        }
+        if !scene["frame_px"].is_array() {
+            faults.push(SceneFault { key: "frame_px".to_owned(), reason: "expected [width, height]".to_owned() });
+        }
+        Box::pin(async { Ok(faults) })
+    }
+
+    fn save_scene(&self, camera: CameraId, scene: serde_json::Value) -> Answer<'_, Vec<SceneFault>> {
+        Box::pin(async move {
+            let faults = self.check_scene(camera.clone(), scene.clone()).await?;
+            if faults.is_empty() {
+                self.scenes.lock().unwrap().insert(camera, scene);
+            }
+            Ok(faults)
+        })
+    }
+
+    fn tally(&self, query: TallyQuery) -> Answer<'_, Vec<Tally>> {
+        type Group = (Option<i64>, Option<CameraId>, Option<RuleKind>);
+        let mut found = std::collections::BTreeMap::<Group, Tally>::new();
+        for v in self.violations.lock().unwrap().iter() {
+            let wanted = in_span(v.utc, Some(query.from), Some(query.to))
+                && query.cameras.as_ref().is_none_or(|cameras| cameras.contains(&v.camera))
+                && query.rule.is_none_or(|rule| rule == v.rule);
+            if !wanted {
+                continue;
+            }
+            let slot = slot(query.time, v.utc);
+            let (camera, rule) = (query.by_camera.then(|| v.camera.clone()), query.by_rule.then_some(v.rule));
+            let row = found.entry((slot, camera.clone(), rule)).or_insert(Tally {
+                slot,
+                camera,
+                rule,
+                candidates: 0,
+                confirmed: 0,
+                rejected: 0,
+            });
+            row.candidates += 1;
+            match self.case_of(v).status {
+                CaseStatus::Waiting => {}
+                CaseStatus::Confirmed => row.confirmed += 1,
+                CaseStatus::Rejected => row.rejected += 1,
+            }
+        }
+        Box::pin(async { Ok(found.into_values().collect()) })
+    }
+
+    fn tally_passages(&self, query: TallyQuery) -> Answer<'_, Vec<PassageTally>> {
+        let mut found: std::collections::BTreeMap<(Option<i64>, Option<CameraId>), PassageTally> =
+            std::collections::BTreeMap::new();
+        for p in self.passages.lock().unwrap().iter() {
+            let wanted = in_span(p.utc, Some(query.from), Some(query.to))
+                && query.cameras.as_ref().is_none_or(|cameras| cameras.contains(&p.camera));
+            if !wanted {
+                continue;
+            }
+            let slot = slot(query.time, p.utc);
+            let camera = query.by_camera.then(|| p.camera.clone());
+            let none = PassageTally { slot, camera: camera.clone(), passages: 0, with_plate: 0, plates_read: 0 };
+            let row = found.entry((slot, camera)).or_insert(none);
+            row.passages += 1;
+            if !matches!(p.class, VehicleClass::Bicycle | VehicleClass::Pedestrian) {
+                row.with_plate += 1;
+                row.plates_read += u64::from(p.plate.is_some());
+            }
+        }
+        Box::pin(async { Ok(found.into_values().collect()) })
+    }
+
+    fn offenders(&self, query: TallyQuery, limit: u32) -> Answer<'_, Vec<Offender>> {
+        let mut found: HashMap<String, Offender> = HashMap::new();
+        for v in self.violations.lock().unwrap().iter() {
+            let Some(plate) = v.plate.as_ref().map(|plate| plate.text.clone()) else { continue };
+            let status = self.case_of(v).status;
+            let wanted = in_span(v.utc, Some(query.from), Some(query.to))
+                && query.cameras.as_ref().is_none_or(|cameras| cameras.contains(&v.camera));
+            if !wanted || status == CaseStatus::Rejected {
+                continue;
+            }
+            let none = Offender { plate: plate.clone(), candidates: 0, confirmed: 0, last: v.utc };
+            let row = found.entry(plate).or_insert(none);
+            row.candidates += 1;
+            row.confirmed += u64::from(status == CaseStatus::Confirmed);
+            row.last = row.last.max(v.utc);
+        }
+        let mut found: Vec<_> = found.into_values().filter(|row| row.candidates > 1).collect();
+        found.sort_by_key(|row| std::cmp::Reverse((row.candidates, row.last)));
+        found.truncate(limit as usize);
+        Box::pin(async { Ok(found) })
+    }
+
+    fn storage(&self) -> Answer<'_, Storage> {
+        let part = |name: &str, bytes, bytes_per_day| StoragePart { name: name.to_owned(), bytes, bytes_per_day };
+        let storage = Storage {
+            total_bytes: 2_000_000_000_000,
+            free_bytes: 740_000_000_000,
+            parts: vec![
+                part("evidence", 910_000_000_000, Some(21_000_000_000.0)),
+                part("store", 240_000_000_000, Some(3_400_000_000.0)),
+                part("spool", 12_000_000, None),
+            ],
+        };
+        Box::pin(async { Ok(storage) })
+    }
+
     fn cases(&self, filter: CaseFilter) -> Answer<'_, Vec<Case>> {
         let mut cases: Vec<Case> = self.violations.lock().unwrap().iter().map(|v| self.case_of(v)).collect();
         cases.retain(|case| {
@@ -102,10 +281,18 @@ impl Backend for Memory {
             filter.status.is_none_or(|status| case.status == status)
                 && filter.rule.is_none_or(|rule| v.rule == rule)
                 && filter.camera.as_ref().is_none_or(|camera| v.camera == *camera)
+                && filter.cameras.as_ref().is_none_or(|cameras| cameras.contains(&v.camera))
+                && filter.plate.as_ref().is_none_or(|plate| v.plate.as_ref().is_some_and(|read| read.text == *plate))
                 && in_span(v.utc, filter.from, filter.to)
-                && filter.after.is_none_or(|after| (v.utc, v.id) < after)
+                && filter.after.is_none_or(|after| match filter.order {
+                    CaseOrder::Newest => (v.utc, v.id) < after,
+                    CaseOrder::Oldest => (v.utc, v.id) > after,
+                })
         });
-        cases.sort_by_key(|case| std::cmp::Reverse((case.violation.utc, case.violation.id)));
+        cases.sort_by_key(|case| (case.violation.utc, case.violation.id));
+        if filter.order == CaseOrder::Newest {
+            cases.reverse();
+        }
         cases.truncate(filter.limit as usize);
         Box::pin(async { Ok(cases) })
     }
@@ -119,9 +306,14 @@ impl Backend for Memory {
         let mut passages = self.passages.lock().unwrap().clone();
         passages.retain(|p| {
             let plate = p.plate.as_ref().map_or("", |plate| plate.text.as_str());
-            filter.plate.as_ref().is_none_or(|pattern| !plate.is_empty() && fits(pattern.as_bytes(), plate.as_bytes()))
+            let alike = |pattern: &String| match filter.plate_match {
+                PlateMatch::Pattern => fits(pattern.as_bytes(), plate.as_bytes()),
+                PlateMatch::Near => near(pattern.as_bytes(), plate.as_bytes()),
+            };
+            filter.plate.as_ref().is_none_or(|pattern| !plate.is_empty() && alike(pattern))
                 && filter.class.is_none_or(|class| p.class == class)
                 && filter.camera.as_ref().is_none_or(|camera| p.camera == *camera)
+                && filter.cameras.as_ref().is_none_or(|cameras| cameras.contains(&p.camera))
                 && in_span(p.utc, filter.from, filter.to)
                 && filter.after.is_none_or(|after| (p.utc, p.id) < after)
         });

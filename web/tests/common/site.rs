@@ -8,12 +8,24 @@ use axum::{
     http::{Request, Response, StatusCode, header},
 };
 use serde_json::Value;
-use stopline_web::{Role, Web, WebConfig};
+use stopline_types::CameraId;
+use stopline_web::{CameraInfo, Role, Web, WebConfig};
 use tower::ServiceExt;
 
 use super::{made, memory::Memory};
 
 pub const PASSWORD: &str = "correct horse battery";
+
+pub const USERS: [(&str, Role); 8] = [
+    ("vi", Role::Viewer),
+    ("an", Role::Reviewer),
+    ("binh", Role::Reviewer),
+    ("lan", Role::Approver),
+    ("phan", Role::Analyst),
+    ("toan", Role::Operator),
+    ("kiem", Role::Auditor),
+    ("quan", Role::Admin),
+];
 
 pub struct Site {
     pub memory: Arc<Memory>,
@@ -21,7 +33,8 @@ pub struct Site {
     pub dir: tempfile::TempDir,
 }
 
-/// Ten violations, users `vi` (viewer), `an` and `binh` (reviewers), `quan` (admin).
+/// Ten violations at cameras `gate-1` (site Bồ Xuyên) and `gate-2` (site Phúc Khánh); users `vi` (viewer), `an` and
+/// `binh` (reviewers), `lan` (approver), `phan` (analyst), `toan` (operator), `kiem` (auditor), `quan` (admin).
 pub fn site() -> Site {
     site_with(|_| {})
 }
@@ -33,8 +46,16 @@ pub fn site_with(change: impl FnOnce(&mut WebConfig)) -> Site {
         memory.happen(made::event(n));
     }
     let web = open(&dir, &memory, change);
-    for (name, role) in [("vi", Role::Viewer), ("an", Role::Reviewer), ("binh", Role::Reviewer), ("quan", Role::Admin)]
-    {
+    for (camera, site) in [("gate-1", "Bồ Xuyên"), ("gate-2", "Phúc Khánh")] {
+        memory.infos.lock().unwrap().push(CameraInfo {
+            camera: CameraId::new(camera).unwrap(),
+            name: camera.to_owned(),
+            site: site.to_owned(),
+            position: None,
+            device: None,
+        });
+    }
+    for (name, role) in USERS {
         web.users().add(name, role, PASSWORD).unwrap();
     }
     Site { memory, web, dir }

@@ -1,13 +1,30 @@
 import type {
+  Agency,
+  AuditEntry,
   Camera,
+  CameraInfo,
   Case,
   Health,
   HourCount,
+  Lease,
   Me,
+  Offender,
   Page,
   Passage,
+  PassageTally,
+  Precision,
   Reason,
+  Related,
+  Right,
+  Role,
+  Scene,
+  Score,
+  Session,
+  Storage,
+  Tally,
+  Token,
   TrafficCount,
+  User,
   Verdict,
 } from './types';
 
@@ -40,12 +57,17 @@ export function onSignedOut(call: () => void): void {
   signedOut = call;
 }
 
-async function ask<T>(path: string, body?: unknown): Promise<T> {
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+async function ask<T>(path: string, body?: unknown, method: Method = body === undefined ? 'GET' : 'POST'): Promise<T> {
   let response: Response;
   try {
     response = await fetch(`/api${path}`, {
-      method: body === undefined ? 'GET' : 'POST',
-      headers: body === undefined ? {} : { 'content-type': 'application/json', 'x-stopline-request': '1' },
+      method,
+      headers:
+        method === 'GET'
+          ? {}
+          : { 'x-stopline-request': '1', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       body: body === undefined ? null : JSON.stringify(body),
       credentials: 'same-origin',
     });
@@ -53,9 +75,12 @@ async function ask<T>(path: string, body?: unknown): Promise<T> {
     throw new Problem('offline', 0, '');
   }
   if (response.ok) {
-    return (response.status === 204 ? undefined : await response.json()) as T;
+    const text = await response.text();
+    return (text === '' ? undefined : JSON.parse(text)) as T;
   }
   const told: unknown = await response.json().catch(() => null);
+  // A scene with faults is answered as what is wrong with it.
+  if (response.status === 422 && told && typeof told === 'object' && 'faults' in told) return told as T;
   const problem = (told ?? {}) as {
     type?: string;
     detail?: string;
@@ -75,9 +100,9 @@ async function ask<T>(path: string, body?: unknown): Promise<T> {
   );
 }
 
-type Query = Record<string, string | number | null | undefined>;
+export type Query = Record<string, string | number | null | undefined>;
 
-function query(values: Query): string {
+export function query(values: Query): string {
   const given = new URLSearchParams();
   for (const [key, value] of Object.entries(values)) {
     if (value !== null && value !== undefined && value !== '') given.set(key, String(value));
@@ -92,6 +117,15 @@ export const api = {
   loginByLink: (token: string) => ask<Me>('/login/link', { token }),
   logout: () => ask<void>('/logout', {}),
   reasons: () => ask<Reason[]>('/reasons'),
+  queue: (filter: Query) => ask<{ items: Case[]; more: boolean }>(`/queue${query(filter)}`),
+  lease: (id: string) => ask<Lease>(`/cases/${id}/lease`, {}),
+  release: (id: string) => ask<void>(`/cases/${id}/lease`, undefined, 'DELETE'),
+  plate: (id: string, plate: string | null) => ask<Case>(`/cases/${id}/plate`, { plate }),
+  accident: (id: string, accident: boolean) => ask<Case>(`/cases/${id}/accident`, { accident }),
+  escalate: (id: string, note: string, withdraw = false) => ask<Case>(`/cases/${id}/escalate`, { note, withdraw }),
+  transfer: (id: string, agency: string | null, note: string) => ask<Case>(`/cases/${id}/transfer`, { agency, note }),
+  duplicate: (id: string, of: string, revision: number) => ask<Case>(`/cases/${id}/duplicate`, { of, revision }),
+  related: (id: string) => ask<Related>(`/cases/${id}/related`),
   cases: (filter: Query) => ask<Page<Case>>(`/cases${query(filter)}`),
   case: (id: string) => ask<Case>(`/cases/${id}`),
   decide: (id: string, decision: { verdict: Verdict; reason?: string; note?: string; revision: number }) =>
@@ -101,6 +135,42 @@ export const api = {
   traffic: (from: string, to: string) => ask<{ items: TrafficCount[] }>(`/traffic${query({ from, to })}`),
   cameras: () => ask<Camera[]>('/cameras'),
   health: () => ask<Health>('/health'),
+  sites: () => ask<CameraInfo[]>('/sites'),
+  scene: (camera: string) => ask<{ scene: Scene | null }>(`/cameras/${camera}/scene`),
+  checkScene: (camera: string, scene: Scene) =>
+    ask<{ faults: { key: string; reason: string }[] }>(`/cameras/${camera}/scene/check`, scene),
+  keepScene: (camera: string, scene: Scene) =>
+    ask<{ faults: { key: string; reason: string }[] }>(`/cameras/${camera}/scene`, scene, 'PUT'),
+  storage: () => ask<Storage>('/storage'),
+  tally: (filter: Query) => ask<{ violations: Tally[]; passages: PassageTally[] }>(`/tally${query(filter)}`),
+  scorecard: (filter: Query) => ask<Score[]>(`/scorecard${query(filter)}`),
+  offenders: (filter: Query) => ask<Offender[]>(`/offenders${query(filter)}`),
+  precision: () => ask<Precision[]>('/precision'),
+  users: () => ask<User[]>('/users'),
+  addUser: (name: string, password: string, role: Role) => ask<void>('/users', { name, password, grant: { role } }),
+  changeUser: (name: string, change: { disabled?: boolean; password?: string }) =>
+    ask<void>(`/users/${encodeURIComponent(name)}`, change, 'PATCH'),
+  grant: (name: string, grant: Record<string, string | null>) =>
+    ask<void>(`/users/${encodeURIComponent(name)}/grants`, grant),
+  ungrant: (name: string, id: number) =>
+    ask<void>(`/users/${encodeURIComponent(name)}/grants/${id}`, undefined, 'DELETE'),
+  endSessions: (name: string) => ask<void>(`/users/${encodeURIComponent(name)}/sessions`, undefined, 'DELETE'),
+  userLink: (name: string) =>
+    ask<{ path: string; expires: string }>(`/users/${encodeURIComponent(name)}/link`, undefined, 'POST'),
+  agencies: () => ask<Agency[]>('/agencies'),
+  putAgency: (code: string, agency: { name: string; valid_from: string | null; valid_to: string | null }) =>
+    ask<void>(`/agencies/${encodeURIComponent(code)}`, agency, 'PUT'),
+  putGroup: (code: string, group: { name: string; agency: string; sites: string[] }) =>
+    ask<void>(`/site-groups/${encodeURIComponent(code)}`, group, 'PUT'),
+  audit: (filter: Query) => ask<{ items: AuditEntry[]; next: number | null }>(`/audit${query(filter)}`),
+  auditCheck: () => ask<{ entries: number; broken_at: number | null }>('/audit/check'),
+  sessions: () => ask<Session[]>('/me/sessions'),
+  endSession: (id: number) => ask<void>(`/me/sessions/${id}`, undefined, 'DELETE'),
+  tokens: () => ask<Token[]>('/me/tokens'),
+  makeToken: (name: string, rights: Right[], days: number) =>
+    ask<{ id: number; token: string; expires: string }>('/me/tokens', { name, rights, days }),
+  revokeToken: (id: number) => ask<void>(`/me/tokens/${id}`, undefined, 'DELETE'),
+  password: (old: string, next: string) => ask<void>('/me/password', { old, new: next }),
 };
 
 export function evidenceUrl(id: string, file: string): string {

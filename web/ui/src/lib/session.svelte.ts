@@ -1,5 +1,5 @@
 import { api, onSignedOut, Problem } from './api';
-import type { Camera, Health, Me, Right } from './types';
+import type { Camera, CameraInfo, Health, Me, Right } from './types';
 import { listen, startLive, stopLive } from './live.svelte';
 
 /** Who is signed in, and what every page shows. */
@@ -7,7 +7,10 @@ export const session = $state({
   /** undefined: not known yet; null: nobody. */
   me: undefined as Me | null | undefined,
   cameras: [] as Camera[],
+  infos: [] as CameraInfo[],
   health: null as Health | null,
+  /** Age of the oldest waiting case that was counted, days. */
+  oldestDays: null as number | null,
   waiting: 0,
   waitingMore: false,
   error: null as unknown,
@@ -26,9 +29,10 @@ export function may(right: Right): boolean {
 export function enter(me: Me): void {
   session.me = me;
   session.error = null;
-  startLive();
+  if (may('watch')) startLive();
   void refresh();
   void countWaiting();
+  void api.sites().then((infos) => (session.infos = infos), () => null);
   clearInterval(timer);
   timer = setInterval(() => {
     if (!document.hidden) void refresh();
@@ -39,6 +43,7 @@ export function leave(): void {
   session.me = null;
   session.cameras = [];
   session.health = null;
+  session.infos = [];
   clearInterval(timer);
   stopLive();
 }
@@ -53,20 +58,30 @@ export async function findSession(): Promise<void> {
 }
 
 async function refresh(): Promise<void> {
-  const [cameras, health] = await Promise.allSettled([api.cameras(), api.health()]);
+  const [cameras, health] = await Promise.allSettled([may('watch') ? api.cameras() : [], api.health()]);
   if (session.me === null) return;
   if (cameras.status === 'fulfilled') session.cameras = cameras.value;
   session.health = health.status === 'fulfilled' ? health.value : null;
 }
 
 export async function countWaiting(): Promise<void> {
+  if (!may('read_cases')) return;
   try {
-    const page = await api.cases({ status: 'waiting', limit: WAITING_COUNTED });
-    session.waiting = page.items.length;
-    session.waitingMore = page.next !== null;
+    const queue = await api.queue({ limit: WAITING_COUNTED });
+    session.waiting = queue.items.length;
+    session.waitingMore = queue.more;
+    const oldest = queue.items.reduce<number | null>((least, { violation }) => {
+      const at = Date.parse(violation.utc);
+      return least === null || at < least ? at : least;
+    }, null);
+    session.oldestDays = oldest === null ? null : (Date.now() - oldest) / 86_400_000;
   } catch {
     // The strip keeps the last count; the page that needs the cases says what is wrong.
   }
+}
+
+export function siteOf(camera: string): string {
+  return session.infos.find((info) => info.camera === camera)?.site ?? '';
 }
 
 export function cameraName(id: string): string {

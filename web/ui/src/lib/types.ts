@@ -50,16 +50,44 @@ export type Signal = 'red' | 'yellow' | 'green' | 'dark' | 'unknown';
 export type Verdict = 'confirmed' | 'rejected' | 'reopened';
 export type CameraState = 'connecting' | 'online' | 'degraded' | 'stalled' | 'offline' | 'suspended';
 export type TimeSource = 'sender_report' | 'receive' | 'file' | 'file_nominal';
-export type Obstacle = 'no_evidence' | 'shadow_rule' | 'nominal_time' | 'time_error';
-export type Right = 'look' | 'decide' | 'reopen_any' | 'read_audit';
+export type Obstacle =
+  | 'no_evidence'
+  | 'shadow_rule'
+  | 'nominal_time'
+  | 'time_error'
+  | 'no_certificate'
+  | 'certificate_expired'
+  | 'accident'
+  | 'transferred';
+export const RIGHTS = [
+  'watch',
+  'read_cases',
+  'decide',
+  'approve',
+  'reopen_any',
+  'transfer',
+  'read_history',
+  'search_plates',
+  'unmask',
+  'read_figures',
+  'export',
+  'operate',
+  'manage_users',
+  'read_audit',
+] as const;
+export type Right = (typeof RIGHTS)[number];
+export const ROLES = ['viewer', 'reviewer', 'approver', 'analyst', 'operator', 'auditor', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
 
 /** x, y, w, h in pixels of the stream's frame. */
 export type Box = [number, number, number, number];
 
 export interface Me {
   name: string;
-  role: 'viewer' | 'reviewer' | 'admin';
+  roles: Role[];
   rights: Right[];
+  everywhere: boolean;
+  sites: string[] | null;
 }
 
 export type PlateDoubt = 'low_confidence' | 'no_kind' | 'close_alternative' | 'reads_disagree' | 'colour';
@@ -83,6 +111,9 @@ export interface PlateRead {
   alternatives: PlateAlternative[];
   class_mismatch: boolean;
   reads: number;
+  /** Confidence of each character of `text`. */
+  characters: number[];
+  seen: { utc: string; box: Box; frame_px: [number, number] } | null;
 }
 
 export interface Moment {
@@ -118,6 +149,10 @@ export interface Violation {
   measured: Record<string, number>;
   limit: Record<string, number>;
   signal: Signal | null;
+  /** What the signal controller said, where one is connected. */
+  signal_controller: Signal | null;
+  /** What whoever decides must know, in the engine's words. */
+  doubts: string[];
   lane: string | null;
   moments: { before: Moment; act: Moment; after: Moment };
   analysed_fps: number;
@@ -135,7 +170,172 @@ export interface Review {
   verdict: Verdict;
   reason: string | null;
   note: string;
+  plate?: string;
   user: string;
+}
+
+export interface Mark {
+  user: string;
+  utc: string;
+  note: string;
+}
+
+export interface Notes {
+  plate: string | null;
+  plate_user: string | null;
+  accident: boolean;
+  escalated: Mark | null;
+  transferred: Mark | null;
+  transferred_to: string | null;
+  duplicate_of: string | null;
+  proposed: Mark | null;
+}
+
+export interface Lease {
+  user: string;
+  until: string;
+}
+
+export interface Device {
+  name: string;
+  serial: string;
+  certificate: { number: string; issuer: string; issued: string; expires: string } | null;
+}
+
+export interface CameraInfo {
+  camera: string;
+  name: string;
+  site: string;
+  position: [number, number] | null;
+  device: Device | null;
+}
+
+export interface Related {
+  likely_duplicates: Case[];
+  merged: string[];
+  plate_history: Case[];
+}
+
+export type Point = [number, number];
+
+/** The scene of a camera, as its file writes it. Keys that are not drawn are kept as they are. */
+export const ZONE_KINDS = ['no_stopping', 'no_parking', 'no_entry', 'emergency_lane', 'pavement'] as const;
+export type ZoneKind = (typeof ZONE_KINDS)[number];
+
+/** As camera files write it; what the pages do not know of is kept as it came. */
+export interface Scene {
+  frame_px: [number, number];
+  lanes?: { name: string; polygon: Point[]; direction: Point; classes?: VehicleClass[] | null; limit_kmh?: Record<string, number | null> }[];
+  stop_lines?: { name: string; points: Point[]; direction: Point; signal: string; beyond?: Point[] | null }[];
+  zones?: { name: string; kind: ZoneKind; polygon: Point[]; dwell_s?: number | null }[];
+  solid_lines?: { name: string; points: Point[] }[];
+  signals?: { name: string; box: Box }[];
+  ground?: { points: { px: Point; m: Point }[] } | null;
+  rules?: Record<string, { mode?: 'live' | 'shadow' | 'off'; [key: string]: unknown }>;
+}
+
+export interface Tally {
+  slot: number | null;
+  camera: string | null;
+  rule: Rule | null;
+  candidates: number;
+  confirmed: number;
+  rejected: number;
+}
+
+export interface PassageTally {
+  slot: number | null;
+  camera: string | null;
+  passages: number;
+  with_plate: number;
+  plates_read: number;
+}
+
+export interface Reads {
+  with_plate: number;
+  read: number;
+}
+
+export interface Score {
+  camera: string;
+  passages: number;
+  day: Reads;
+  night: Reads;
+  candidates: number;
+  confirmed: number;
+  rejected: number;
+}
+
+export interface Offender {
+  plate: string;
+  candidates: number;
+  confirmed: number;
+  last: string;
+}
+
+export interface Precision {
+  rule: Rule;
+  camera: string;
+  confirmed: number;
+  rejected: number;
+  engine_wrong: number;
+}
+
+export interface Grant {
+  id: number;
+  role: Role;
+  agency: string | null;
+  site_group: string | null;
+  valid_from: string | null;
+  valid_to: string | null;
+}
+
+export interface User {
+  name: string;
+  grants: Grant[];
+  disabled: boolean;
+  created: string;
+}
+
+export interface Agency {
+  code: string;
+  name: string;
+  valid_from: string | null;
+  valid_to: string | null;
+  groups: { code: string; name: string; sites: string[] }[];
+}
+
+export interface AuditEntry {
+  seq: number;
+  utc: string;
+  user: string;
+  action: string;
+  subject: string;
+  detail: string;
+}
+
+export interface Session {
+  id: number;
+  created: string;
+  seen: string;
+  expires: string;
+  agent: string;
+  current: boolean;
+}
+
+export interface Token {
+  id: number;
+  name: string;
+  rights: Right[];
+  created: string;
+  expires: string;
+  seen: string | null;
+}
+
+export interface Storage {
+  total_bytes: number;
+  free_bytes: number;
+  parts: { name: string; bytes: number; bytes_per_day: number | null }[];
 }
 
 export interface Case {
@@ -145,9 +345,16 @@ export interface Case {
   revision: number;
   decision_stored: boolean;
   deadline: string;
+  deadlines: { notice: string; alert: string; limitation: string };
   obstacles: Obstacle[];
+  second_approval: boolean;
+  notes: Notes;
+  lease: Lease | null;
+  device: Device | null;
   /** Only when one case was asked for. */
   history?: Review[];
+  /** Seconds since it was first seen, x and y in pixels of `frame_px`. */
+  trajectory?: [number, number, number][];
 }
 
 export interface Passage {
@@ -187,6 +394,8 @@ export interface Camera {
   name: string;
   state: CameraState;
   reason: string;
+  /** Why no rule is judged now, in the engine's words; null: rules are judged. */
+  rules_rest: string | null;
   since: string;
   last_frame: string | null;
   analysed_fps: number;

@@ -55,7 +55,7 @@ export function problemText(error: unknown): string {
   if (!(error instanceof Problem)) return t('problem.fault');
   const key = `problem.${error.kind}`;
   const text = known(key) ? t(key, { n: error.retryAfterS ?? 0 }) : error.message;
-  const adds = error.kind === 'invalid' || error.kind === 'unavailable';
+  const adds = error.kind === 'invalid' || error.kind === 'unavailable' || error.kind === 'conflict';
   return adds && error.message !== '' ? `${text}: ${error.message}` : text;
 }
 
@@ -106,11 +106,19 @@ const quantities: Record<string, Record<Language, string>> = {
   against: { vi: 'Đi ngược chiều làn', en: 'Against the lane' },
   time: { vi: 'Thời gian', en: 'For' },
   pace: { vi: 'Vận tốc', en: 'Pace' },
+  min_fps: { vi: 'Số hình/giây tối thiểu', en: 'Least frames a second' },
+  after_red: { vi: 'Sau khi đèn đỏ bật', en: 'After red began' },
+  go_on_within: { vi: 'Đi tiếp trong vòng', en: 'Goes on within' },
+  stand: { vi: 'Đứng yên ít nhất', en: 'Stands at least' },
+  over: { vi: 'Quá vạch ít nhất', en: 'Past the line by' },
+  distance: { vi: 'Quãng đường ít nhất', en: 'Distance at least' },
+  still: { vi: 'Dịch chuyển vẫn coi là đứng', en: 'Movement that counts as standing' },
   in_lane: { vi: 'Trong làn', en: 'In the lane' },
 };
 
 /** Name and unit of a measured quantity: its unit is the end of its key. */
 export function quantity(key: string): { name: string; unit: string } {
+  if (key === 'min_fps') return { name: quantities['min_fps']?.[choices.language] ?? key, unit: '' };
   const found = units.find(([suffix]) => key.endsWith(suffix));
   const stem = found ? key.slice(0, -found[0].length) : key;
   return { name: quantities[stem]?.[choices.language] ?? stem.replaceAll('_', ' '), unit: found?.[1] ?? '' };

@@ -1,0 +1,50 @@
+import { choices, type Language } from './words.svelte';
+
+// The log names what was done in one word; here it is said in the reader's language.
+const ACTIONS: Record<string, Record<Language, string>> = {
+  accident_noted: { vi: 'ghi tai nạn', en: 'accident noted' },
+  agency_kept: { vi: 'lưu cơ quan', en: 'agency kept' },
+  approval_withdrawn: { vi: 'rút duyệt lần 1', en: 'first approval withdrawn' },
+  approved_first: { vi: 'duyệt lần 1', en: 'approved first' },
+  audit_read: { vi: 'xem nhật ký', en: 'audit log read' },
+  camera_viewed: { vi: 'xem ảnh camera', en: 'camera picture seen' },
+  camera_watched: { vi: 'xem camera trực tiếp', en: 'camera watched live' },
+  case_viewed: { vi: 'mở vụ', en: 'case opened' },
+  cases_exported: { vi: 'xuất danh sách vụ', en: 'cases exported' },
+  cases_listed: { vi: 'xem danh sách vụ', en: 'cases listed' },
+  decided: { vi: 'quyết định', en: 'decided' },
+  escalated: { vi: 'chuyển chỉ huy', en: 'handed up' },
+  escalation_withdrawn: { vi: 'rút chuyển chỉ huy', en: 'handing up withdrawn' },
+  evidence_viewed: { vi: 'xem bằng chứng', en: 'evidence seen' },
+  grant_added: { vi: 'giao vai trò', en: 'role given' },
+  grant_removed: { vi: 'bỏ vai trò', en: 'role taken' },
+  grants_removed: { vi: 'bỏ mọi vai trò', en: 'all roles taken' },
+  live_watched: { vi: 'theo dõi sự kiện', en: 'live events followed' },
+  login_link_made: { vi: 'tạo liên kết đăng nhập', en: 'log-in link made' },
+  offenders_listed: { vi: 'xem biển tái phạm', en: 'repeat offenders listed' },
+  passages_exported: { vi: 'xuất lượt qua', en: 'passages exported' },
+  passages_listed: { vi: 'xem lượt qua', en: 'passages listed' },
+  password_set: { vi: 'đặt mật khẩu', en: 'password set' },
+  plate_corrected: { vi: 'sửa biển số', en: 'plate corrected' },
+  plate_history: { vi: 'xem lịch sử biển số', en: 'plate history seen' },
+  plate_searched: { vi: 'tra cứu biển số', en: 'plate searched' },
+  queue_read: { vi: 'xem hàng chờ', en: 'queue read' },
+  scene_changed: { vi: 'lưu vùng và quy tắc', en: 'scene changed' },
+  session_ended: { vi: 'kết thúc phiên', en: 'session ended' },
+  sessions_ended: { vi: 'kết thúc mọi phiên', en: 'all sessions ended' },
+  signed_in: { vi: 'đăng nhập', en: 'signed in' },
+  signed_out: { vi: 'đăng xuất', en: 'signed out' },
+  site_group_kept: { vi: 'lưu nhóm vị trí', en: 'site group kept' },
+  site_group_removed: { vi: 'xóa nhóm vị trí', en: 'site group removed' },
+  tally_exported: { vi: 'xuất thống kê', en: 'figures exported' },
+  token_made: { vi: 'tạo mã API', en: 'API token made' },
+  token_revoked: { vi: 'thu hồi mã API', en: 'API token revoked' },
+  transferred: { vi: 'chuyển đơn vị', en: 'transferred' },
+  user_added: { vi: 'thêm người dùng', en: 'user added' },
+  user_disabled: { vi: 'khóa người dùng', en: 'user locked' },
+  user_enabled: { vi: 'mở khóa người dùng', en: 'user unlocked' },
+};
+
+export function auditWords(action: string): string {
+  return ACTIONS[action]?.[choices.language] ?? action;
+}
