@@ -189,8 +189,10 @@ try {
     await binh.page.goto(`${address}/review/${id}`);
     await binh.page.locator('.view svg image').waitFor();
     await binh.page.getByRole('status').filter({ hasText: 'an đang mở vụ này.' }).waitFor();
+    // Listened for before the key, or the answer may come first.
+    const refused = binh.page.waitForResponse((response) => response.url().endsWith('/decision') && response.status() === 409);
     await binh.page.keyboard.press('a');
-    await binh.page.waitForResponse((response) => response.url().endsWith('/decision') && response.status() === 409);
+    await refused;
     const told = await page.evaluate(async (of) => (await fetch(`/api/cases/${of}`)).json(), id);
     assert.equal(told.status, 'waiting');
     await binh.context.close();
