@@ -51,6 +51,9 @@ async function shot(page, name) {
   shots.add(name);
 }
 
+/** Whose link is used up: a second time they sign in by password. */
+const linked = new Set();
+
 async function signedIn(name, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, timezoneId: 'America/New_York', ...options });
   const page = await context.newPage();
@@ -64,8 +67,16 @@ async function signedIn(name, options = {}) {
     if (message.type() === 'error') complaints.push(message.text());
   });
   page.on('pageerror', (error) => complaints.push(String(error)));
-  await page.goto(links.get(name));
-  await page.getByRole('button', { name: 'Vào hệ thống' }).click();
+  if (linked.has(name)) {
+    await page.goto(address);
+    await page.getByLabel('Tên người dùng').fill(name);
+    await page.getByLabel('Mật khẩu').fill('mat-khau-thu-nghiem');
+    await page.getByRole('button', { name: 'Đăng nhập' }).click();
+  } else {
+    linked.add(name);
+    await page.goto(links.get(name));
+    await page.getByRole('button', { name: 'Vào hệ thống' }).click();
+  }
   await page.getByRole('button', { name: 'Đăng xuất' }).waitFor();
   return { page, context, foreign, complaints };
 }
