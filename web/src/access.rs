@@ -7,7 +7,7 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{HeaderMap, Method, header},
+    http::{HeaderMap, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -108,8 +108,29 @@ pub(crate) fn rule(method: &str, path: &str) -> Option<Rule> {
     RULES.iter().find(|(m, p, _)| *m == method && *p == path).map(|(.., rule)| *rule)
 }
 
+/// Whether a path is UTF-8 once its `%XX` are taken as bytes.
+fn is_text(path: &str) -> bool {
+    let mut bytes = path.bytes();
+    let mut decoded = Vec::with_capacity(path.len());
+    while let Some(byte) = bytes.next() {
+        let mut rest = bytes.clone();
+        let hex = |digit: Option<u8>| digit.and_then(|digit| (digit as char).to_digit(16));
+        match (byte, hex(rest.next()), hex(rest.next())) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                bytes = rest;
+            }
+            _ => decoded.push(byte),
+        }
+    }
+    std::str::from_utf8(&decoded).is_ok()
+}
+
 /// Applies the rule of the route, and the limits on how often one may ask.
 pub(crate) async fn check(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    if !is_text(request.uri().path()) {
+        return Problem::malformed(StatusCode::BAD_REQUEST, "the address is not UTF-8".to_owned()).into_response();
+    }
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let Some(rule) = rule(request.method().as_str(), &path) else {
         // Another method of a known path is answered by the router; anything else here is a route without a rule.
