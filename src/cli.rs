@@ -38,7 +38,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Cameras and detection only: events go to Kafka ([kafka] in stopline.toml), proofs stay in the data folder here.
+    /// Cameras and detection only: events go to Kafka (`kafka` in stopline.toml), proofs stay in the data folder here.
     Edge {
         #[command(flatten)]
         config: ConfigArg,

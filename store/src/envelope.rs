@@ -101,7 +101,7 @@ pub(crate) fn seal_again(json: &str, at: UtcUs) -> Vec<u8> {
     format!(r#"{{"schema":{SCHEMA_VERSION},"at":"{at}","event":{json}}}"#).into_bytes()
 }
 
-/// Opens an envelope. Length and dates are judged by [`check`], because the spool takes them.
+/// Opens an envelope. Length and dates are judged by `check`, because the spool takes them.
 pub fn open(json: &[u8]) -> Result<Opened, Aside> {
     #[derive(Deserialize)]
     struct Schema {

@@ -2,8 +2,8 @@
 
 use axum::{
     Json,
-    extract::{FromRequest, FromRequestParts, Query, Request, rejection::JsonRejection},
-    http::{HeaderMap, header, request::Parts},
+    extract::{FromRequest, FromRequestParts, Query, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
 use stopline_types::{CameraId, EventId, UtcUs};
@@ -24,10 +24,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(value)) => Ok(Self(value)),
-            Err(JsonRejection::JsonDataError(e)) => Err(Problem::malformed(e.status(), e.body_text())),
-            Err(JsonRejection::JsonSyntaxError(e)) => Err(Problem::malformed(e.status(), e.body_text())),
+        // An object and nothing else: serde would take a list for a struct, field by field.
+        match Json::<serde_json::Map<String, serde_json::Value>>::from_request(request, state).await {
+            Ok(Json(object)) => serde_json::from_value(object.into())
+                .map(Self)
+                .map_err(|e| Problem::malformed(StatusCode::UNPROCESSABLE_ENTITY, e.to_string())),
             Err(e) => Err(Problem::malformed(e.status(), e.body_text())),
         }
     }
@@ -42,7 +43,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Self(value)),
-            Err(e) => Err(Problem::malformed(axum::http::StatusCode::BAD_REQUEST, e.body_text())),
+            Err(e) => Err(Problem::malformed(StatusCode::BAD_REQUEST, e.body_text())),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! ends and a plate is read, which may take longer at one camera than at the other.
 //!
 //! Only who may still be an offender is waited for: whoever needs longer than the section takes at its lowest limit is let
-//! go. So what waits is bounded by the traffic of a few minutes, and by [`WAITING`] in any case.
+//! go. So what waits is bounded by the traffic of a few minutes, and by a fixed number in any case.
 
 use std::collections::VecDeque;
 
