@@ -105,7 +105,7 @@ mod tests {
     fn scene(edit: impl FnOnce(&mut serde_json::Value)) -> serde_json::Value {
         let mut scene = serde_json::json!({
             "frame_px": [640, 360],
-            "zones": [{ "name": "z", "kind": "no_stopping", "polygon": [[10, 10], [90, 10], [90, 90]] }],
+            "zones": [{ "name": "z", "kind": "no_stopping", "dwell_s": 30, "polygon": [[10, 10], [90, 10], [90, 90]] }],
         });
         edit(&mut scene);
         scene

@@ -91,7 +91,7 @@ pub(super) fn resolve(raw: KafkaRaw, file: &Path, dir: &Path) -> Result<KafkaCon
         return Err(fault("ca_file", format!("{}: no such file", path.display())));
     }
     if !raw.tls && (ca_file.is_some() || raw.user.is_some()) {
-        return Err(fault("tls", "expected true beside ca_file or user: nothing secret goes over plain TCP".into()));
+        return Err(fault("tls", "expected true beside ca_file or user: no password goes over plain TCP".into()));
     }
     let password = secret(raw.password_env, raw.password_file, dir).map_err(|(key, reason)| fault(key, reason))?;
     let login = match (raw.user, password) {
