@@ -5,7 +5,6 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -20,7 +19,7 @@ use stopline_types::{SCHEMA_VERSION, UtcUs};
 use super::{AGAIN, KIND, KafkaConfig, KafkaFault, SCHEMA, prepare_topic};
 use crate::{
     envelope::{self, MOST_BYTES},
-    ship::{ShipOptions, ShipState, ShipStats, held},
+    ship::{Outlet, ShipOptions, ShipState, ShipStats, held},
     spool::{Batch, Spool, Spooled},
 };
 
@@ -31,12 +30,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const DELIVERY_TIMEOUT_MS: &str = "30000";
 
 /// Sends everything in the spool to Kafka. Dropping it stops it.
-pub struct Forwarder {
-    stop: Arc<AtomicBool>,
-    stats: Arc<Mutex<ShipStats>>,
-    spool: Arc<Spool>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Forwarder(Outlet);
 
 impl Forwarder {
     /// Starts. Brokers that are away are waited for: the spool is the buffer.
@@ -52,54 +46,24 @@ impl Forwarder {
             stop: Arc::clone(&stop),
             stats: Arc::clone(&stats),
         };
-        let thread = std::thread::Builder::new()
-            .name("forwarder".to_owned())
-            .spawn(move || worker.run())
-            .map_err(KafkaFault::Thread)?;
-        Ok(Self { stop, stats, spool, thread: Some(thread) })
+        Outlet::start("forwarder", (stop, stats, spool), move || worker.run()).map(Self).map_err(KafkaFault::Thread)
     }
 
     /// Figures now; `rows` counts messages by kind of event, `dead_letters` events kept aside in the spool.
     #[must_use]
     pub fn stats(&self) -> ShipStats {
-        let mut stats = held(&self.stats).clone();
-        if let Ok(held) = self.spool.stats() {
-            (stats.unshipped, stats.oldest_unshipped) = (held.records, held.oldest);
-        }
-        stats
+        self.0.stats()
     }
 
     /// Waits until the spool is empty, for at most `time`; true if it is. Blocks.
     #[must_use]
     pub fn drain(&self, time: Duration) -> bool {
-        let deadline = Instant::now() + time;
-        while self.spool.wait(Duration::ZERO) > 0 {
-            if Instant::now() >= deadline {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        true
+        self.0.drain(time)
     }
 
     /// Stops; what is not acknowledged stays in the spool. Blocks.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the forwarder panicked");
-        }
-    }
-}
-
-impl Drop for Forwarder {
-    fn drop(&mut self) {
-        self.end();
+    pub fn stop(self) {
+        drop(self);
     }
 }
 

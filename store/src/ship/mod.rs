@@ -13,20 +13,18 @@
 
 mod dead;
 mod insert;
+mod outlet;
 mod rows;
 mod worker;
 mod write;
 
 pub(crate) use dead::Unreadable;
+pub(crate) use outlet::Outlet;
 pub(crate) use write::{BatchWriter, Portion};
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -91,12 +89,7 @@ pub struct ShipStats {
 }
 
 /// The running shipper. Dropping it stops it after the sending in progress.
-pub struct Shipper {
-    stop: Arc<AtomicBool>,
-    stats: Arc<Mutex<ShipStats>>,
-    spool: Arc<Spool>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Shipper(Outlet);
 
 impl Shipper {
     /// Starts shipping. The tables must be there ([`Store::migrate`]).
@@ -110,54 +103,26 @@ impl Shipper {
             .enable_all()
             .build()
             .map_err(|error| StoreError::Thread(error.to_string()))?;
-        let thread = std::thread::Builder::new()
-            .name("shipper".to_owned())
-            .spawn(move || worker.run(&runtime))
-            .map_err(|error| StoreError::Thread(error.to_string()))?;
-        Ok(Self { stop, stats, spool, thread: Some(thread) })
+        Outlet::start("shipper", (stop, stats, spool), move || worker.run(&runtime))
+            .map(Self)
+            .map_err(|error| StoreError::Thread(error.to_string()))
     }
 
     /// Figures now.
     #[must_use]
     pub fn stats(&self) -> ShipStats {
-        let mut stats = held(&self.stats).clone();
-        if let Ok(held) = self.spool.stats() {
-            (stats.unshipped, stats.oldest_unshipped) = (held.records, held.oldest);
-        }
-        stats
+        self.0.stats()
     }
 
     /// Waits until the spool is empty, for at most `time`; true if it is. Blocks.
     #[must_use]
     pub fn drain(&self, time: Duration) -> bool {
-        let deadline = std::time::Instant::now() + time;
-        while self.spool.wait(Duration::ZERO) > 0 {
-            if std::time::Instant::now() >= deadline {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        true
+        self.0.drain(time)
     }
 
     /// Stops after the sending in progress; what is unshipped stays in the spool. Blocks.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the shipper panicked");
-        }
-    }
-}
-
-impl Drop for Shipper {
-    fn drop(&mut self) {
-        self.end();
+    pub fn stop(self) {
+        drop(self);
     }
 }
 
