@@ -4,7 +4,10 @@
     rtsp_cameras.py --camera north=main.mp4,sub.mp4 --camera south=main.mp4 [--port 8554] [--user U --password P]
 
 Each camera has `rtsp://HOST:PORT/ID/main` and, with a second file, `/ID/sub`. H.264 goes out as it lies in the file.
-Every client session starts at the clip's first picture; at the end the clip begins anew while the RTP timestamps go on.
+A camera's clips begin when its first session is made ready, and both streams show the same moment from then on, for
+every client, until nobody looks any more. Who comes within ten seconds still gets the clip from its first picture (what
+is past at once, the rest in real time), who comes later begins with the latest key frame. At the end the clip begins
+anew while the RTP timestamps go on. With --in-step all cameras share one beginning, as a site's cameras share one time.
 Sender reports carry this machine's clock. When all is ready one JSON line is printed on standard output:
 
     {"ready":true,"port":N,"cameras":{"ID":{"main":"rtsp://127.0.0.1:N/ID/main","sub":"rtsp://…"|null}}}
@@ -32,14 +35,47 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 CAMERA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 ROLE = "viewer"
 SESSION_CLEANUP_S = 5
+# Who comes this soon after the beginning gets the clip from its first picture.
+FROM_THE_FIRST_NS = 10 * Gst.SECOND
+# The first session's pipeline is filled meanwhile, so that its first pictures are not late.
+LEAD_NS = 200 * Gst.MSECOND
+
+
+class Timeline:
+    """When the clips of one camera (or of all) began, as long as any session lasts."""
+
+    def __init__(self):
+        self.clock = Gst.SystemClock.obtain()
+        self.sessions, self.start_ns = 0, 0
+
+    def join(self, media):
+        """Ties the session's pipeline to this beginning; returns how far the clips are now, in ns."""
+        now_ns = self.clock.get_time()
+        if self.sessions == 0:
+            self.start_ns = now_ns + LEAD_NS
+        self.sessions += 1
+        media.connect("unprepared", self._leave)
+        pipeline = media.get_element().get_parent()
+        pipeline.use_clock(self.clock)
+        # Without a start time of its own the pipeline keeps the base time it is given, instead of "now" at PLAY.
+        pipeline.set_start_time(Gst.CLOCK_TIME_NONE)
+        pipeline.set_base_time(self.start_ns)
+        return max(0, now_ns - self.start_ns)
+
+    def _leave(self, _media):
+        self.sessions -= 1
 
 
 class Feeder:
     """Hands one session's appsrc its access units, one whenever it runs dry; the sink's clock sets the pace."""
 
-    def __init__(self, clip, once):
+    def __init__(self, clip, once, elapsed_ns):
         self.clip, self.once = clip, once
         self.next, self.loop_start_ns = 0, 0
+        if elapsed_ns > FROM_THE_FIRST_NS and not once:
+            loops, within_ns = divmod(elapsed_ns, clip.length_ns)
+            self.loop_start_ns = loops * clip.length_ns
+            self.next = max((n for n, unit in enumerate(clip.units) if unit.key and unit.time_ns <= within_ns), default=0)
 
     def on_need_data(self, source, _length):
         if self.next == len(self.clip.units):
@@ -61,9 +97,9 @@ class Feeder:
 class Factory(GstRtspServer.RTSPMediaFactory):
     """Makes a pipeline of its own for every client session."""
 
-    def __init__(self, clip, once):
+    def __init__(self, clip, once, timeline):
         super().__init__()
-        self.clip, self.once = clip, once
+        self.clip, self.once, self.timeline = clip, once, timeline
         self.set_shared(False)
         self.set_launch("( appsrc name=source format=time is-live=false ! rtph264pay name=pay0 pt=96 mtu=1400 )")
 
@@ -71,7 +107,7 @@ class Factory(GstRtspServer.RTSPMediaFactory):
         GstRtspServer.RTSPMediaFactory.do_configure(self, media)
         source = media.get_element().get_child_by_name("source")
         source.set_property("caps", self.clip.caps)
-        source.connect("need-data", Feeder(self.clip, self.once).on_need_data)
+        source.connect("need-data", Feeder(self.clip, self.once, self.timeline.join(media)).on_need_data)
 
 
 def camera_argument(text):
@@ -97,6 +133,7 @@ def parse_arguments(argv):
     parser.add_argument("--user", help="ask for this user by Digest; Basic is refused")
     parser.add_argument("--password")
     parser.add_argument("--once", action="store_true", help="end each session's stream after the clip's last picture")
+    parser.add_argument("--in-step", action="store_true", help="the clips of all cameras begin together")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when the starting process has ended")
     parser.add_argument("--exit-on-stdin-close", action="store_true", help="stop at the end of standard input")
     arguments = parser.parse_args(argv)
@@ -136,10 +173,12 @@ def serve(arguments, loaded):
     if arguments.user is not None:
         require_digest(server, arguments.user, arguments.password)
     mounts = server.get_mount_points()
+    shared = Timeline() if arguments.in_step else None
     for name, main, sub in arguments.camera:
+        timeline = shared or Timeline()
         for role, path in (("main", main), ("sub", sub)):
             if path is not None:
-                factory = Factory(loaded[path], arguments.once)
+                factory = Factory(loaded[path], arguments.once, timeline)
                 if arguments.user is not None:
                     permit(factory)
                 mounts.add_factory(f"/{name}/{role}", factory)

@@ -55,13 +55,50 @@ def test_two_loops_and_more_in_real_time(simulator, clips):
         assert -1 < from_first_s < took_s + 1, "and the timestamp of a picture of now"
 
 
-def test_every_session_starts_at_the_first_picture(simulator, clips):
+def test_a_camera_nobody_looks_at_starts_at_the_first_picture(simulator, clips):
     with simulator("--camera", f"a={clips / 'good.mp4'},{clips / 'good.mp4'}") as (_, ready):
         main, _, _ = receive(ready["cameras"]["a"]["main"], 3)
         sub, _, _ = receive(ready["cameras"]["a"]["sub"], 3)
         again, _, _ = receive(ready["cameras"]["a"]["main"], 3)
     for pictures in (main, sub, again):
         assert [NAL_IDR in picture.nal_types for picture in pictures] == [True, False, False]
+
+
+def shown_at(url, pictures=50):
+    """(when the clip's first picture was shown, by the sender reports; the first picture's NAL types)."""
+    received, _, reports = receive(url, pictures)
+    report = reports[-1]
+    return report.unix_s - signed(report.rtp_time - received[0].rtp_time) / CLOCK_HZ, received[0].nal_types
+
+
+def test_a_late_stream_is_in_step_with_the_first(simulator, clips):
+    with simulator("--camera", f"a={clips / 'good.mp4'},{clips / 'good.mp4'}") as (_, ready):
+        with RtspClient(ready["cameras"]["a"]["main"]) as first:
+            first.play()
+            started = next(item for item in first.pictures_and_reports() if isinstance(item, Picture))
+            time.sleep(1)
+            at_s, _ = shown_at(ready["cameras"]["a"]["sub"])
+            report = next(item for item in first.pictures_and_reports() if isinstance(item, SenderReport))
+            first_at_s = report.unix_s - signed(report.rtp_time - started.rtp_time) / CLOCK_HZ
+    assert abs(at_s - first_at_s) < 0.05, "both streams show the same moment"
+
+
+def test_cameras_in_step_share_their_beginning_and_latecomers_a_key_frame(simulator, clips):
+    cameras = [f"--camera={name}={clips / 'good.mp4'}" for name in ("a", "b")]
+    with simulator("--in-step", *cameras) as (_, ready):
+        with RtspClient(ready["cameras"]["a"]["main"]) as first:
+            first.play()
+            pictures = first.pictures_and_reports()
+            started = next(item for item in pictures if isinstance(item, Picture))
+            time.sleep(10.5)
+            at_s, nal_types = shown_at(ready["cameras"]["b"]["main"])
+            report = [item for item in (next(pictures) for _ in range(80)) if isinstance(item, SenderReport)][-1]
+            first_at_s = report.unix_s - signed(report.rtp_time - started.rtp_time) / CLOCK_HZ
+    assert NAL_IDR in nal_types
+    key_gap_s = 6 * PICTURE_GAP / CLOCK_HZ
+    late_s = at_s - first_at_s
+    assert late_s > 9, "what is long past is not sent again"
+    assert abs(late_s / key_gap_s - round(late_s / key_gap_s)) < 0.1, f"{late_s} s: not a key frame of the same clip"
 
 
 def test_once_ends_the_stream_after_the_last_picture(simulator, clips):

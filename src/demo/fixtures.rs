@@ -2,7 +2,8 @@
 //!
 //! `fixtures/NAME/` holds main.mp4, sub.mp4 (if the camera has a sub-stream), truth.json and floor.toml (what is known to
 //! be reached); its camera file is `config/examples/NAME/cameras/NAME.toml`. A second camera of the same scene is
-//! `fixtures/NAME/SECOND/` with `config/examples/NAME/cameras/NAME-SECOND.toml`. Nothing else names a clip.
+//! `fixtures/NAME/SECOND/` with `config/examples/NAME/cameras/NAME-SECOND.toml`; what concerns them together
+//! (sections) is `config/examples/NAME/stopline.toml`. Nothing else names a clip.
 
 use std::{
     fs,
@@ -42,6 +43,12 @@ pub(super) fn scenes(repository: &Path) -> anyhow::Result<Vec<Vec<View>>> {
         bail!("{}: no clip with its truth; run the demo in the checkout or give --repository", repository.display());
     }
     Ok(scenes)
+}
+
+/// The settings that belong to a scene's cameras together (sections), if it has any.
+pub(super) fn settings(views: &[View]) -> Option<PathBuf> {
+    let example = views.first()?.camera_file.parent()?.parent()?;
+    Some(example.join("stopline.toml")).filter(|file| file.is_file())
 }
 
 /// What lies in `dir`; `None` without a clip and its truth.

@@ -36,6 +36,8 @@ pub(super) struct Input {
     /// True when the clips are known to hold passages and violations, so that their absence is a failure.
     pub must_find: bool,
     cameras: Vec<Shown>,
+    /// Text of the engine's settings: the sections between the clips' cameras.
+    settings: String,
 }
 
 /// A clip whose truth is known.
@@ -93,7 +95,7 @@ impl Input {
             scene: args.scene.clone(),
             number: Some(i + 1),
         });
-        Self { says, known: vec![], must_find: false, cameras: cameras.collect() }
+        Self { says, known: vec![], must_find: false, cameras: cameras.collect(), settings: String::new() }
     }
 
     fn of_clip(args: &DemoArgs, clip: &Path) -> anyhow::Result<Self> {
@@ -121,13 +123,16 @@ impl Input {
             number: Some(i + 1),
         });
         let cameras = cameras.collect();
-        Ok(Self { says, known, must_find: false, cameras })
+        Ok(Self { says, known, must_find: false, cameras, settings: String::new() })
     }
 
     fn built_in(args: &DemoArgs) -> anyhow::Result<Self> {
         let scenes = fixtures::scenes(&args.repository)?;
-        let (mut known, mut cameras, mut clips) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut known, mut cameras, mut clips, mut settings) = (Vec::new(), Vec::new(), Vec::new(), String::new());
         for views in scenes {
+            if let Some(file) = fixtures::settings(&views) {
+                settings += &fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+            }
             let each = usize::from(args.cameras.unwrap_or(CAMERAS_EACH)).div_ceil(views.len());
             for view in views {
                 clips.push(format!("{} ({:.0} s)", view.name, view.truth.duration_s));
@@ -148,7 +153,7 @@ impl Input {
             "{}, rendered by this project's own scripts, in a loop, with exact truth; no real person or vehicle is in it",
             clips.join(", ")
         );
-        Ok(Self { says, known, must_find: true, cameras })
+        Ok(Self { says, known, must_find: true, cameras, settings })
     }
 
     /// Writes the camera files into `dir` and starts the simulated cameras, if any.
@@ -158,6 +163,7 @@ impl Input {
         for old in fs::read_dir(&cameras)? {
             fs::remove_file(old?.path())?;
         }
+        fs::write(dir.join("stopline.toml"), &self.settings).with_context(|| dir.display().to_string())?;
         let (mut clips, mut made): (Vec<Clips>, Option<(&Path, PathBuf)>) = (Vec::new(), None);
         for shown in &self.cameras {
             match &shown.source {
