@@ -130,8 +130,9 @@ impl Input {
         let scenes = fixtures::scenes(&args.repository)?;
         let (mut known, mut cameras, mut clips, mut settings) = (Vec::new(), Vec::new(), Vec::new(), String::new());
         for views in scenes {
-            if let Some(file) = fixtures::settings(&views) {
-                settings += &fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+            let together = fixtures::settings(&views);
+            if let Some(file) = &together {
+                settings += &fs::read_to_string(file).with_context(|| file.display().to_string())?;
             }
             let each = usize::from(args.cameras.unwrap_or(CAMERAS_EACH)).div_ceil(views.len());
             for view in views {
@@ -145,7 +146,8 @@ impl Input {
                     scene: Some(args.scene.clone().unwrap_or_else(|| view.camera_file.clone())),
                     number: (each > 1).then_some(i + 1),
                 }));
-                let (name, truth, floor) = (view.name, view.truth, view.floors.live);
+                let (name, floor) = (view.name, view.floors.live);
+                let truth = if together.is_some() { view.truth.with_section() } else { view.truth };
                 known.push(Known { name, truth, floor, cameras: ids });
             }
         }

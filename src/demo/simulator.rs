@@ -48,7 +48,16 @@ impl Simulator {
             bail!("{} is missing; run the demo in the checkout or give --repository", script.display());
         }
         let mut command = Command::new(PYTHON);
-        command.arg(&script).args(["--port", "0", "--in-step", "--exit-with-parent", "--user", login.0, "--password", login.1]);
+        command.arg(&script).args([
+            "--port",
+            "0",
+            "--in-step",
+            "--exit-with-parent",
+            "--user",
+            login.0,
+            "--password",
+            login.1,
+        ]);
         for Clips { id, main, sub } in cameras {
             let sub = sub.as_ref().map(|sub| format!(",{}", sub.display())).unwrap_or_default();
             command.arg("--camera").arg(format!("{id}={}{sub}", main.display()));

@@ -86,6 +86,8 @@ impl HandMade {
             duration_s: self.duration_s,
             acts: vec![],
             near_misses: vec![],
+            section: vec![],
+            section_near_misses: vec![],
             without_rule: BTreeMap::new(),
             vehicles: vec![],
             seams_s: vec![],

@@ -33,6 +33,9 @@ pub(crate) struct Truth {
     pub acts: Vec<Act>,
     /// Lawful acts that look like one: an event about it is a false alarm, told by its note.
     pub near_misses: Vec<Act>,
+    /// Drives from another camera to this one that were too fast, and those that were not: acts only for who watches both.
+    section: Vec<Act>,
+    section_near_misses: Vec<Act>,
     /// Acts of other kinds, counted: the engine has no rule for them.
     pub without_rule: BTreeMap<String, usize>,
     /// Every road user; empty: the truth does not know them.
@@ -101,7 +104,10 @@ impl Act {
     /// True speed at `t_s`, as far as it is known.
     pub(crate) fn speed_kmh_at(&self, t_s: f64) -> Option<f64> {
         match &self.place {
-            Place::Track(track) => track.at(t_s).map(|sighting| sighting.speed_kmh).or(self.speed_kmh),
+            // Of a section it is the mean that counts, wherever it is told.
+            Place::Track(track) if self.rule != RuleKind::SectionSpeed => {
+                track.at(t_s).map(|sighting| sighting.speed_kmh).or(self.speed_kmh)
+            }
             _ => self.speed_kmh,
         }
     }
@@ -137,6 +143,13 @@ impl Truth {
             Some(false) => Err(fault(&format!("format: expected {:?}, found {}", rendered::FORMAT, value["format"]))),
             None => Err(fault(&format!("expected `crossings` (made by hand) or `format` {:?}", rendered::FORMAT))),
         }
+    }
+
+    /// For who watches the other camera of the section too.
+    pub(crate) fn with_section(mut self) -> Self {
+        self.acts.append(&mut self.section);
+        self.near_misses.append(&mut self.section_near_misses);
+        self
     }
 
     /// What happens when the clip is played in a loop and watched for `span_s`. Acts whose window is cut off by the end
@@ -184,6 +197,17 @@ mod tests {
 
     fn junction() -> Truth {
         Truth::load(Path::new("fixtures/junction_day/truth.json")).expect("the fixture reads")
+    }
+
+    #[test]
+    fn a_section_is_judged_at_its_exit_by_who_watches_both_cameras() {
+        let of = |path: &str| {
+            let truth = Truth::load(Path::new(path)).expect("the fixture reads").with_section();
+            let count = |acts: &[Act]| acts.iter().filter(|act| act.rule == RuleKind::SectionSpeed).count();
+            (count(&truth.acts), count(&truth.near_misses))
+        };
+        assert_eq!(of("fixtures/road_speed/truth.json"), (0, 0));
+        assert_eq!(of("fixtures/road_speed/second/truth.json"), (5, 8));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(super) struct Rendered {
     vehicles: Vec<RenderedVehicle>,
     violations: Vec<RenderedAct>,
     near_misses: Vec<RenderedAct>,
+    #[serde(default)]
+    section: Option<Vec<RenderedSection>>,
     frames: Vec<RenderedFrame>,
 }
 
@@ -43,6 +45,15 @@ struct RenderedAct {
     #[serde(default)]
     note: String,
     speed_kmh: Option<f64>,
+}
+
+/// A drive from one camera to the other.
+#[derive(Deserialize)]
+struct RenderedSection {
+    vehicle: String,
+    t_out: f64,
+    mean_kmh: f64,
+    violation: bool,
 }
 
 #[derive(Deserialize)]
@@ -131,6 +142,8 @@ impl Rendered {
             duration_s,
             acts: vec![],
             near_misses: vec![],
+            section: vec![],
+            section_near_misses: vec![],
             without_rule: BTreeMap::new(),
             vehicles,
             seams_s: vec![],
@@ -146,7 +159,29 @@ impl Rendered {
                 truth.near_misses.push(act.of(rule, &truth, NEAR_MISS_S, NEAR_MISS_S)?);
             }
         }
+        for drive in self.section.iter().flatten() {
+            let act = drive.act().of(RuleKind::SectionSpeed, &truth, EARLY_S, LATE_S)?;
+            match &act.place {
+                // Only the camera at the exit sees them leave.
+                Place::Track(track) if track.at(drive.t_out).is_none() => {}
+                _ if drive.violation => truth.section.push(act),
+                _ => truth.section_near_misses.push(act),
+            }
+        }
         Ok(truth)
+    }
+}
+
+impl RenderedSection {
+    fn act(&self) -> RenderedAct {
+        RenderedAct {
+            kind: RuleKind::SectionSpeed.as_str().to_owned(),
+            vehicle: self.vehicle.clone(),
+            t: self.t_out,
+            t_end: self.t_out,
+            note: format!("{:.0} km/h between the cameras", self.mean_kmh),
+            speed_kmh: Some(self.mean_kmh),
+        }
     }
 }
 
@@ -157,7 +192,7 @@ impl RenderedAct {
         let track =
             track.ok_or_else(|| format!("{}: vehicle {:?} is not among `vehicles`", self.kind, self.vehicle))?;
         // A speed may be measured anywhere on the way; the other acts have their moment.
-        let seen = track.seen_s().filter(|_| rule == RuleKind::Speed);
+        let seen = track.seen_s().filter(|_| matches!(rule, RuleKind::Speed | RuleKind::SectionSpeed));
         let (from_s, to_s) = seen.unwrap_or((self.t - early_s, self.t_end + late_s));
         Ok(Act {
             rule,
