@@ -17,6 +17,7 @@ mod onward;
 pub(crate) mod outlets;
 mod pages;
 pub(crate) mod plates;
+mod plates_borne;
 mod reload;
 pub(crate) mod sections;
 pub(crate) mod stills;

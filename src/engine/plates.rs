@@ -19,8 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::evidence::Source;
-use stopline_detect::plate::{PlateEye, PlateFound, PlateMoment, vote::Look};
+use super::{evidence::Source, plates_borne::Borne};
+use stopline_detect::plate::{PlateEye, PlateFound, PlateMoment, owner, vote::Look};
 use stopline_ingest::{CropRequest, Part, PartWanted, Ring};
 use stopline_types::{BgrImage, BoxPx, CameraId, Event, PlateRead, PlateSeen, UtcUs, VehicleClass};
 
@@ -141,12 +141,13 @@ impl std::fmt::Display for PlateCounts {
 pub(crate) struct PlateReading {
     eye: PlateEye,
     known: HashMap<(CameraId, u64), (UtcUs, PlateRead)>,
+    borne: Borne,
     counts: Arc<PlateCounts>,
 }
 
 impl PlateReading {
     pub(crate) fn new(eye: PlateEye) -> Self {
-        Self { eye, known: HashMap::new(), counts: Arc::default() }
+        Self { eye, known: HashMap::new(), borne: Borne::default(), counts: Arc::default() }
     }
 
     /// Attaches plates to events of one camera; each track is looked at in at most `looks` moments.
@@ -164,7 +165,7 @@ impl PlateReading {
             }
         }
         tracks.values_mut().for_each(|(moments, _)| moments.truncate(looks));
-        let mut read = self.read(ring, &tracks);
+        let mut read = self.read(ring, &camera, &tracks);
         let attached = jobs.into_iter().map(|job| {
             let key = (camera.clone(), job.track());
             let plate = match self.known.get(&key) {
@@ -198,25 +199,31 @@ impl PlateReading {
     fn read(
         &mut self,
         ring: &Ring,
+        camera: &CameraId,
         tracks: &BTreeMap<u64, (Vec<PlateMoment>, Option<VehicleClass>)>,
     ) -> BTreeMap<u64, Option<PlateRead>> {
-        let all: Vec<(u64, PlateMoment)> =
-            tracks.iter().flat_map(|(track, (moments, _))| moments.iter().map(|moment| (*track, *moment))).collect();
+        let all: Vec<(u64, PlateMoment)> = tracks
+            .iter()
+            .flat_map(|(track, (moments, _))| moments.iter().map(|moment| (*track, moment.clone())))
+            .collect();
         let parts = cut_out(ring, &all);
         let mut looks: BTreeMap<u64, Vec<Look>> = BTreeMap::new();
         let mut failed = HashSet::new();
         for pictures in parts.chunks(BATCH) {
             for ((track, moment, part), found) in pictures.iter().zip(self.look(pictures)) {
                 match found {
-                    Some(found) => looks.entry(*track).or_default().extend(best_of(found, moment, part)),
+                    Some(found) => looks.entry(*track).or_default().extend(own_look(found, moment, part)),
                     None => drop(failed.insert(*track)),
                 }
             }
         }
-        let judge = |(track, (_, class)): (&u64, &(Vec<PlateMoment>, Option<VehicleClass>))| {
-            let plate = looks.get(track).and_then(|looks| self.eye.judge(looks, *class));
-            let counts = &self.counts;
-            match &plate {
+        let judge = |track: &u64, class| looks.get(track).and_then(|looks| self.eye.judge(looks, class));
+        let mut read: BTreeMap<u64, _> =
+            tracks.iter().map(|(track, (_, class))| (*track, judge(track, *class))).collect();
+        self.borne.doubt(camera, &mut read);
+        let counts = &self.counts;
+        for (track, plate) in &read {
+            match plate {
                 Some(plate) if plate.sure => drop(counts.sure.fetch_add(1, Ordering::Relaxed)),
                 Some(_) => drop(counts.unsure.fetch_add(1, Ordering::Relaxed)),
                 None if failed.contains(track) => PlateCounts::add(&counts.failed, "the models failed"),
@@ -225,9 +232,8 @@ impl PlateReading {
                 }
                 None => drop(counts.none.fetch_add(1, Ordering::Relaxed)),
             }
-            (*track, plate)
-        };
-        tracks.iter().map(judge).collect()
+        }
+        read
     }
 
     /// Plates of each picture; `None` where the models failed. A picture that fails does not take the others with it.
@@ -257,7 +263,7 @@ fn cut_out(ring: &Ring, wanted: &[(u64, PlateMoment)]) -> Vec<(u64, PlateMoment,
         .map(|(_, moment)| PartWanted { at: moment.time.utc, part: grown(&moment.bbox, moment) })
         .collect();
     let made = wanted.iter().zip(cut.parts(&parts));
-    made.filter_map(|((track, moment), part)| Some((*track, *moment, part.ok()?))).collect()
+    made.filter_map(|((track, moment), part)| Some((*track, moment.clone(), part.ok()?))).collect()
 }
 
 fn grown(bbox: &BoxPx, moment: &PlateMoment) -> CropRequest {
@@ -269,24 +275,17 @@ fn grown(bbox: &BoxPx, moment: &PlateMoment) -> CropRequest {
     CropRequest { x: left, y: top, w: right - left, h: bottom - top }
 }
 
-/// The plate that is this vehicle's: inside its box, and of those the likeliest that is not far to the side.
-fn best_of(found: Vec<PlateFound>, moment: &PlateMoment, part: &Part) -> Option<Look> {
-    let (sx, sy) =
-        (part.frame_px.w as f32 / moment.frame_px.w as f32, part.frame_px.h as f32 / moment.frame_px.h as f32);
-    let vehicle = moment.bbox.scaled(sx, sy);
-    let placed = found.into_iter().filter_map(|plate| {
+/// The look at this vehicle's own plate, if its picture shows it.
+fn own_look(found: Vec<PlateFound>, moment: &PlateMoment, part: &Part) -> Option<Look> {
+    let placed = found.into_iter().map(|plate| {
         let bbox = BoxPx { x: plate.bbox.x + part.x as f32, y: plate.bbox.y + part.y as f32, ..plate.bbox };
-        let centre = bbox.centre();
-        let slack = 0.5 * bbox.w;
-        let inside = (vehicle.x - slack..vehicle.right() + slack).contains(&centre.x)
-            && (vehicle.y..vehicle.bottom() + slack).contains(&centre.y);
-        let aside = ((centre.x - vehicle.centre().x) / vehicle.w.max(1.0)).abs().min(1.0);
-        inside.then_some((plate.score * (1.0 - 0.6 * aside), bbox, plate.look))
+        PlateFound { bbox, ..plate }
     });
-    let (_, bbox, look) = placed.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let (PlateFound { bbox, look, .. }, doubtful) =
+        owner::of_vehicle(placed.collect(), &moment.scaled_to(part.frame_px))?;
     let tenth = |v: f32| (v * 10.0).round() / 10.0;
     let bbox = BoxPx { x: tenth(bbox.x), y: tenth(bbox.y), w: tenth(bbox.w), h: tenth(bbox.h) };
-    Some(Look { seen: Some(PlateSeen { utc: part.time, bbox, frame_px: part.frame_px }), ..look })
+    Some(Look { seen: Some(PlateSeen { utc: part.time, bbox, frame_px: part.frame_px }), doubtful, ..look })
 }
 
 /// Where events of cameras go for their plates.

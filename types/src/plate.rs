@@ -114,6 +114,10 @@ pub enum PlateDoubt {
     CloseAlternative,
     /// The track's reads are of different plates: it may have changed from one vehicle to another.
     ReadsDisagree,
+    /// It hangs where it may be a neighbour's.
+    Neighbour,
+    /// Another track of the camera bore it a moment ago: one of them may have been read off the other's vehicle.
+    BorneByAnother,
     /// Nothing on the plate allows this colour with this text.
     Colour,
 }

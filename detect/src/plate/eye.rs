@@ -181,6 +181,7 @@ impl PlateEye {
                 colour: colour::of_plate(pictures[picture], &plate.corners),
                 weight: weight(&plate.corners, &patches[views.start], size),
                 seen: None,
+                doubtful: false,
             };
             found[picture].push(PlateFound { score: plate.score, bbox: plate.bbox, corners: plate.corners, look });
         }

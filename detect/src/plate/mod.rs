@@ -15,6 +15,7 @@ mod eye;
 mod form;
 mod grammar;
 mod moments;
+pub mod owner;
 mod province;
 pub mod vote;
 pub mod warp;

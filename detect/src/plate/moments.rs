@@ -16,22 +16,42 @@ const EDGE: f32 = 0.004;
 /// What is left of a cut-off box's quality, and of one wholly hidden by a nearer vehicle.
 const CUT_OFF: f32 = 0.2;
 const HIDDEN: f32 = 0.2;
+/// A vehicle's neighbourhood reaches so far beyond its box, share of its sides.
+const NEAR: f32 = 0.15;
 /// A track not seen for so long is forgotten; its events have come by then.
 const FORGOTTEN_S: f64 = 30.0;
 /// Tracks kept; above it the one not seen longest goes.
 const TRACKS: usize = 1024;
 
 /// An instant at which a vehicle was seen well.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PlateMoment {
     /// When.
     pub time: CaptureTime,
     /// Where, in pixels of `frame_px`.
     pub bbox: BoxPx,
+    /// Other vehicles whose plates its picture may show, in pixels of `frame_px`.
+    pub neighbours: Vec<BoxPx>,
     /// Size of the analysed stream's frame.
     pub frame_px: SizePx,
     /// Larger is better; of one track only.
     quality: f32,
+}
+
+impl PlateMoment {
+    #[cfg(test)]
+    pub(super) fn new(time: CaptureTime, bbox: BoxPx, neighbours: Vec<BoxPx>, frame_px: SizePx) -> Self {
+        Self { time, bbox, neighbours, frame_px, quality: 1.0 }
+    }
+
+    /// The same in a frame of another size.
+    #[must_use]
+    pub fn scaled_to(&self, frame_px: SizePx) -> Self {
+        let (sx, sy) =
+            (frame_px.w as f32 / self.frame_px.w.max(1) as f32, frame_px.h as f32 / self.frame_px.h.max(1) as f32);
+        let neighbours = self.neighbours.iter().map(|bbox| bbox.scaled(sx, sy)).collect();
+        Self { bbox: self.bbox.scaled(sx, sy), neighbours, frame_px, ..*self }
+    }
 }
 
 /// The best moments of every track of a camera.
@@ -51,7 +71,7 @@ impl PlateMoments {
     pub fn see(&mut self, time: CaptureTime, frame_px: SizePx, seen: &[LiveTrack]) {
         for track in seen.iter().filter(|track| bears_plate(track.class)) {
             let quality = quality(track, frame_px, seen);
-            let moment = PlateMoment { time, bbox: track.bbox, frame_px, quality };
+            let moment = PlateMoment { time, bbox: track.bbox, neighbours: neighbours(track, seen), frame_px, quality };
             let kept = self.tracks.entry(track.track).or_insert_with(|| Track { moments: Vec::new(), last: time.utc });
             kept.last = time.utc;
             keep(&mut kept.moments, moment);
@@ -79,6 +99,17 @@ impl PlateMoments {
 
 fn bears_plate(class: VehicleClass) -> bool {
     !matches!(class, VehicleClass::Pedestrian)
+}
+
+/// Who bears a plate and stands near enough for it to show in the picture of this one.
+fn neighbours(track: &LiveTrack, others: &[LiveTrack]) -> Vec<BoxPx> {
+    let b = track.bbox;
+    let around =
+        BoxPx { x: b.x - NEAR * b.w, y: b.y - NEAR * b.h, w: b.w * (1.0 + 2.0 * NEAR), h: b.h * (1.0 + 2.0 * NEAR) };
+    let near = |other: &&LiveTrack| {
+        other.track != track.track && bears_plate(other.class) && other.bbox.overlap(&around) > 0.0
+    };
+    others.iter().filter(near).map(|other| other.bbox).collect()
 }
 
 /// Larger boxes are nearer; what is cut off or behind another vehicle shows less of it.

@@ -22,6 +22,11 @@ const MOST_SHARPENED: f32 = 2.0;
 /// Texts followed side by side, and characters tried at each place.
 const BEAM: usize = 32;
 const TRIED: usize = 4;
+/// Looks that agree sharpen the odds more than they should where all make the same error: what several looks say must be so
+/// much less unlikely to be wrong.
+const SEVERAL: f64 = 1.0 / 3.0;
+/// Share of the weight from looks at what may be a neighbour's plate that makes the answer doubtful.
+const ANOTHERS: f32 = 0.5;
 /// Alternatives given out.
 const ALTERNATIVES: usize = 3;
 /// A text of a kind is taken instead of the likeliest, which is of none, from this share of its likelihood on.
@@ -48,6 +53,8 @@ pub struct Look {
     pub weight: f32,
     /// Where and when.
     pub seen: Option<PlateSeen>,
+    /// The plate may be a neighbour's.
+    pub doubtful: bool,
 }
 
 impl Look {
@@ -99,11 +106,15 @@ pub fn vote(looks: &[Look], grammar: &Grammar, class: Option<VehicleClass>, sure
             doubts.push(what);
         }
     };
-    doubt(chosen.likelihood < sure_above, PlateDoubt::LowConfidence);
+    let several = heaviest.len() > 1;
+    let bar = if several { 1.0 - (1.0 - sure_above) * SEVERAL } else { sure_above };
+    doubt(chosen.likelihood < bar, PlateDoubt::LowConfidence);
     doubt(resolved.kinds.is_empty(), PlateDoubt::NoKind);
     doubt(ambiguous || close, PlateDoubt::CloseAlternative);
     doubt(share < AGREED, PlateDoubt::ReadsDisagree);
     doubt(!resolved.colour_fits, PlateDoubt::Colour);
+    let doubtful: f32 = heaviest.iter().filter(|look| look.doubtful).map(|look| look.counts()).sum();
+    doubt(doubtful > ANOTHERS * weight(heaviest), PlateDoubt::Neighbour);
 
     let mut alternatives: Vec<PlateAlternative> = alternatives
         .into_iter()

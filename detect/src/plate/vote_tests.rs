@@ -28,7 +28,7 @@ fn look(text: &str, odds: f32, also: &[(usize, char, f32)]) -> Look {
         place[best] -= p;
         place[CharacterOdds::index(*other).unwrap_or(CharacterOdds::NONE)] += p;
     }
-    Look { odds: places, lines: Some(2), colour: Some(PlateColour::White), weight: 1.0, seen: None }
+    Look { odds: places, lines: Some(2), colour: Some(PlateColour::White), weight: 1.0, seen: None, doubtful: false }
 }
 
 fn voted(looks: &[Look]) -> PlateRead {

@@ -134,6 +134,8 @@ export const en: Record<keyof typeof vi, string> = {
   'plate.doubt.no_kind': 'Fits no form of plate',
   'plate.doubt.close_alternative': 'Another text is about as likely',
   'plate.doubt.reads_disagree': 'Pictures show different plates: perhaps two vehicles',
+  'plate.doubt.neighbour': 'It may be the plate of the vehicle beside it',
+  'plate.doubt.borne_by_another': 'Another vehicle was just read with the same plate',
   'plate.doubt.colour': 'Its colour does not go with its text',
   'review.deadline': 'Notice due',
   'review.deadline_why': '10 days from the day of detection (Circular 73/2024/TT-BCA Art. 24)',

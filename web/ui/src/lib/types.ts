@@ -90,7 +90,7 @@ export interface Me {
   sites: string[] | null;
 }
 
-export type PlateDoubt = 'low_confidence' | 'no_kind' | 'close_alternative' | 'reads_disagree' | 'colour';
+export type PlateDoubt = 'low_confidence' | 'no_kind' | 'close_alternative' | 'reads_disagree' | 'neighbour' | 'borne_by_another' | 'colour';
 
 export interface PlateAlternative {
   text: string;

@@ -132,6 +132,8 @@ export const vi = {
   'plate.doubt.no_kind': 'Không đúng dạng biển số nào',
   'plate.doubt.close_alternative': 'Có cách đọc khác gần như ngang bằng',
   'plate.doubt.reads_disagree': 'Các ảnh cho biển khác nhau: có thể là hai xe',
+  'plate.doubt.neighbour': 'Có thể là biển của xe bên cạnh',
+  'plate.doubt.borne_by_another': 'Một xe khác vừa được đọc cùng biển này',
   'plate.doubt.colour': 'Màu biển không hợp với chữ trên biển',
   'review.deadline': 'Hạn gửi thông báo',
   'review.deadline_why': '10 ngày kể từ ngày phát hiện (TT 73/2024/TT-BCA, Điều 24)',
