@@ -16,13 +16,6 @@ const AT_ONCE: usize = 400;
 /// Time and id of a row, by which its table is ordered.
 pub(super) type Key = (UtcUs, EventId);
 
-/// In which order rows come, by time and id.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Order {
-    Newest,
-    Oldest,
-}
-
 #[derive(Row, Deserialize)]
 struct KeyRow {
     us: i64,
@@ -36,23 +29,21 @@ struct BodyRow {
 }
 
 impl Store {
-    /// The keys of at most `rows` rows of `table`. A row that was written twice counts once.
+    /// The keys of at most `rows` rows of `table`, newest first. A row that was written twice counts once.
     pub(super) async fn choose(
         &self,
         doing: &str,
         table: &str,
-        (of, and): (&(dyn Fn(Option<Key>) -> Filter + Sync), &str),
-        order: Order,
+        of: &(dyn Fn(Option<Key>) -> Filter + Sync),
         mut after: Option<Key>,
         rows: u32,
     ) -> Result<Vec<Key>, StoreError> {
-        let by = if order == Order::Newest { "utc DESC, id DESC" } else { "utc, id" };
         let mut keys: Vec<Key> = Vec::new();
         loop {
             let missing = rows - keys.len() as u32;
             let of = of(after);
             let sql = format!(
-                "SELECT toUnixTimestamp64Micro(utc) AS us, id FROM {table} {where_} AND {and} ORDER BY {by} LIMIT {missing}",
+                "SELECT toUnixTimestamp64Micro(utc) AS us, id FROM {table} {where_} ORDER BY utc DESC, id DESC LIMIT {missing}",
                 where_ = of.sql(),
             );
             let found = within(doing, of.bind(self.client().query(&sql)).fetch_all::<KeyRow>()).await?;

@@ -88,6 +88,25 @@ impl Filter {
         }
     }
 
+    /// As [`Filter::sql`] for a table whose time is in the column `time`.
+    pub(super) fn sql_of(&self, time: &str) -> String {
+        let conditions = self.conditions.iter().map(|condition| match condition.strip_prefix("utc ") {
+            Some(rest) => format!(" AND {time} {rest}"),
+            None => format!(" AND {condition}"),
+        });
+        format!("WHERE 1{}", conditions.collect::<String>())
+    }
+
+    /// The start of the hour of each end of the period, as selects joined by UNION ALL; empty: it has no end.
+    pub(super) fn ends(&self) -> String {
+        let ends = self.params.iter().filter_map(|(name, _)| match *name {
+            "from" => Some("SELECT toStartOfHour(fromUnixTimestamp64Micro({from:Int64}, 'UTC'))"),
+            "to" => Some("SELECT toStartOfHour(fromUnixTimestamp64Micro({to:Int64}, 'UTC'))"),
+            _ => None,
+        });
+        ends.collect::<Vec<_>>().join(" UNION ALL ")
+    }
+
     /// Binds the values.
     pub(super) fn bind(&self, query: Query) -> Query {
         self.params.iter().fold(query, |query, (name, value)| match value {

@@ -2,7 +2,7 @@
 
 use stopline_types::{Event, Passage, PassageFilter, PlateMatch};
 
-use super::{Filter, chosen::Order, event, limit};
+use super::{Filter, event, limit};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -10,8 +10,6 @@ impl Store {
     pub async fn passages(&self, filter: &PassageFilter) -> Result<Vec<Passage>, StoreError> {
         let of = |after| {
             let mut of = Filter::default();
-            // Other conditions follow it; it stands for those that are not asked for.
-            of.fixed("1");
             if let Some(plate) = &filter.plate {
                 match filter.plate_match {
                     PlateMatch::Pattern => of.text("plate LIKE {plate:String}", "plate", like(plate)),
@@ -31,7 +29,7 @@ impl Store {
             of
         };
         let (doing, rows) = ("reading passages", limit(filter.limit));
-        let keys = self.choose(doing, "passages", (&of, "1"), Order::Newest, filter.after, rows).await?;
+        let keys = self.choose(doing, "passages", &of, filter.after, rows).await?;
         let mut bodies = self.bodies(doing, "passages", &keys).await?;
         keys.iter()
             .filter_map(|(_, id)| bodies.remove(id))
