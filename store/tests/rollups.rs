@@ -140,11 +140,13 @@ async fn nothing_is_counted_twice_or_left_out() {
     world.rest().await;
     let lost = passages(30..7_230);
     world.send(std::slice::from_ref(&lost));
+    world.run("TRUNCATE TABLE plates").await;
     world.run("TRUNCATE TABLE hour_marks").await;
     world.run("INSERT INTO hour_marks SELECT * FROM aged").await;
     assert_eq!(world.told().await.iter().map(|(_, n, _)| n).sum::<u64>(), more, "nobody knows");
     world.send(std::slice::from_ref(&lost));
     assert_eq!(world.told().await.iter().map(|(_, n, _)| n).sum::<u64>(), more + lost.len() as u64);
+    assert_eq!(world.number("SELECT uniqExact(plate) FROM plates").await, 1, "and its plates are known");
     world.chdb.stop();
 }
 

@@ -21,6 +21,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "plates", sql: include_str!("sql/0002_plates.sql") },
     Migration { version: 3, name: "aside", sql: include_str!("sql/0003_aside.sql") },
     Migration { version: 4, name: "rollups", sql: include_str!("sql/0004_rollups.sql") },
+    Migration { version: 5, name: "plate_index", sql: include_str!("sql/0005_plate_index.sql") },
 ];
 
 #[derive(Row, Serialize, Deserialize)]

@@ -13,6 +13,9 @@ use crate::{Store, StoreError, store::within};
 /// Rows fetched by one statement: their keys travel in the address of the request.
 const AT_ONCE: usize = 400;
 
+/// The newest first; hours come first in the table's own order, so that it is read from its end only as far as is needed.
+const ORDER: &str = "toStartOfHour(utc) DESC, utc DESC, id DESC";
+
 /// Time and id of a row, by which its table is ordered.
 pub(super) type Key = (UtcUs, EventId);
 
@@ -43,7 +46,7 @@ impl Store {
             let missing = rows - keys.len() as u32;
             let of = of(after);
             let sql = format!(
-                "SELECT toUnixTimestamp64Micro(utc) AS us, id FROM {table} {where_} ORDER BY utc DESC, id DESC LIMIT {missing}",
+                "SELECT toUnixTimestamp64Micro(utc) AS us, id FROM {table} {where_} ORDER BY {ORDER} LIMIT {missing}",
                 where_ = of.sql(),
             );
             let found = within(doing, of.bind(self.client().query(&sql)).fetch_all::<KeyRow>()).await?;

@@ -12,6 +12,7 @@ pub(super) struct Filter {
 
 enum Value {
     Text(String),
+    Texts(Vec<String>),
     Number(i64),
 }
 
@@ -25,6 +26,12 @@ impl Filter {
     pub(super) fn text(&mut self, condition: &'static str, name: &'static str, value: impl Into<String>) {
         self.conditions.push(condition);
         self.params.push((name, Value::Text(value.into())));
+    }
+
+    /// A condition with a list of texts bound to the parameter `name`.
+    pub(super) fn texts(&mut self, condition: &'static str, name: &'static str, values: Vec<String>) {
+        self.conditions.push(condition);
+        self.params.push((name, Value::Texts(values)));
     }
 
     pub(super) fn camera(&mut self, camera: Option<&CameraId>) {
@@ -111,6 +118,7 @@ impl Filter {
     pub(super) fn bind(&self, query: Query) -> Query {
         self.params.iter().fold(query, |query, (name, value)| match value {
             Value::Text(text) => query.param(name, text),
+            Value::Texts(texts) => query.param(name, texts),
             Value::Number(number) => query.param(name, number),
         })
     }

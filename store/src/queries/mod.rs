@@ -11,6 +11,7 @@ mod export;
 mod filter;
 mod hours;
 mod passages;
+mod plates;
 mod tally;
 
 pub use aside::DeadLetter;

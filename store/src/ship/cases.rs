@@ -57,8 +57,8 @@ async fn lay_some(store: &Store, ids: Vec<String>, (first, last): (i64, i64)) ->
     tokio::time::timeout(END_TIMEOUT, statement.execute()).await.map_err(|_| Error::TimedOut)?
 }
 
-/// Has the hours of these passages counted again. What was written without this program having been told so may lack the
-/// mark that the view makes.
+/// Has the hours of these passages counted again and their plates known. What was written without this program having been told so may lack what the
+/// views make of it.
 pub(super) async fn mark(store: &Store, events: &[&Spooled]) -> Result<(), Error> {
     let hour = |event: &&Spooled| event.event.utc().0.div_euclid(3_600_000_000) * 3600;
     let mut hours: Vec<i64> = events.iter().map(hour).collect();
@@ -68,6 +68,20 @@ pub(super) async fn mark(store: &Store, events: &[&Spooled]) -> Result<(), Error
         let sql = "INSERT INTO hour_marks (hour, marked, rolled) SELECT toDateTime(arrayJoin({hours:Array(Int64)}), 'UTC'), now64(3), \
                    toDateTime64(0, 3, 'UTC')";
         let statement = store.client().query(sql).param("hours", some.to_vec());
+        tokio::time::timeout(END_TIMEOUT, statement.execute()).await.map_err(|_| Error::TimedOut)??;
+    }
+    for some in events.chunks(IDS) {
+        let plates = some.iter().filter_map(|event| match &event.event {
+            Event::Passage(passage) => Some((passage.plate.as_ref()?.text.clone(), passage.utc.0.div_euclid(1_000_000))),
+            _ => None,
+        });
+        let (plates, times): (Vec<String>, Vec<i64>) = plates.unzip();
+        if plates.is_empty() {
+            continue;
+        }
+        let sql = "INSERT INTO plates SELECT plate, min(at) AS first, max(at) AS last FROM (SELECT seen.1 AS plate, toDateTime(seen.2, 'UTC') AS at \
+                   FROM (SELECT arrayJoin(arrayZip({plates:Array(String)}, {times:Array(Int64)})) AS seen)) GROUP BY plate";
+        let statement = store.client().query(sql).param("plates", plates).param("times", times);
         tokio::time::timeout(END_TIMEOUT, statement.execute()).await.map_err(|_| Error::TimedOut)??;
     }
     Ok(())
