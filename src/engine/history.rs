@@ -1,11 +1,12 @@
 //! The store the events go to: embedded, or a server by URL.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use stopline_store::{
     Store,
     embedded::{Embedded, EmbeddedConfig, HUNG_AFTER},
+    retention::{Deleted, Retention},
 };
 
 use crate::config::{EngineConfig, StoreConfig};
@@ -14,6 +15,8 @@ use crate::config::{EngineConfig, StoreConfig};
 const DATABASE: &str = "stopline";
 /// Pause between tries to reach a server that is away.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// Pause between two deletions of what is too old.
+const DELETING_EVERY: Duration = Duration::from_secs(3600);
 /// Pause between two rounds of [`upkeep`].
 const UPKEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -21,6 +24,7 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct History {
     pub store: Store,
     embedded: Option<Embedded>,
+    keep: Retention,
     upkeep: Option<tokio::task::JoinHandle<()>>,
 }
 
@@ -41,21 +45,21 @@ impl History {
                 let starting = tokio::task::spawn_blocking(|| Embedded::start(child));
                 let embedded = starting.await?.context("the embedded ClickHouse")?;
                 let store = Store::connect(embedded.endpoint())?;
-                Ok(Self::keep(store, Some(embedded)))
+                Ok(Self::of(store, Some(embedded), config))
             }
-            StoreConfig::Server(endpoint) => Ok(Self::keep(Store::connect(endpoint)?, None)),
+            StoreConfig::Server(endpoint) => Ok(Self::of(Store::connect(endpoint)?, None, config)),
         }
     }
 
-    fn keep(store: Store, embedded: Option<Embedded>) -> Self {
-        Self { store, embedded, upkeep: None }
+    fn of(store: Store, embedded: Option<Embedded>, config: &EngineConfig) -> Self {
+        Self { store, embedded, keep: config.retention, upkeep: None }
     }
 
-    /// Makes the tables. A server that is away is tried again in the background, so that cameras run and events wait in
+    /// Makes the tables, and from then on keeps them. A server that is away is tried again in the background, so that cameras run and events wait in
     /// the spool meanwhile; the shipper waits for the tables by itself.
     pub(crate) async fn prepare_tables(&mut self) -> anyhow::Result<()> {
         let migrated = self.store.migrate().await;
-        self.upkeep = Some(tokio::spawn(upkeep(self.store.clone())));
+        self.upkeep = Some(tokio::spawn(upkeep(self.store.clone(), self.keep)));
         match migrated {
             Ok(_) => Ok(()),
             Err(error) if self.embedded.is_none() => {
@@ -79,10 +83,22 @@ impl History {
     }
 }
 
-/// Keeps the roll-ups up to date, for ever.
-pub(crate) async fn upkeep(store: Store) {
+/// Keeps the roll-ups up to date and deletes what is too old, for ever.
+async fn upkeep(store: Store, keep: Retention) {
     let mut away = false;
+    // Not at once: whoever starts with a wrong clock or setting has time to see it.
+    let mut deleting = Instant::now() + DELETING_EVERY;
     loop {
+        if Instant::now() >= deleting {
+            deleting = Instant::now() + DELETING_EVERY;
+            match store.retain(&keep, std::time::SystemTime::now().into()).await {
+                Ok(Deleted { violations: 0, passages: 0, incidents: 0 }) => {}
+                Ok(Deleted { violations, passages, incidents }) => {
+                    tracing::info!(violations, passages, incidents, "deleted for their age");
+                }
+                Err(error) => tracing::warn!(%error, "what is too old is not deleted"),
+            }
+        }
         match store.roll_hours().await {
             Ok(_) => away = false,
             // Figures are right without; they only take longer.

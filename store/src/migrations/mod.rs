@@ -22,6 +22,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "aside", sql: include_str!("sql/0003_aside.sql") },
     Migration { version: 4, name: "rollups", sql: include_str!("sql/0004_rollups.sql") },
     Migration { version: 5, name: "plate_index", sql: include_str!("sql/0005_plate_index.sql") },
+    Migration { version: 6, name: "retention", sql: include_str!("sql/0006_retention.sql") },
 ];
 
 #[derive(Row, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ const AT_ONCE: usize = 48;
 const COUNTING: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// Hours that are read from the passages.
-fn unsettled() -> String {
+pub(crate) fn unsettled() -> String {
     format!("SELECT hour FROM hour_marks GROUP BY hour HAVING NOT max(closed) AND max(marked) + {SETTLED_S} > max(rolled)")
 }
 

@@ -18,6 +18,7 @@ pub use aside::DeadLetter;
 pub use counts::{TableCount, TableName};
 
 use filter::Filter;
+pub(crate) use hours::unsettled as unsettled_hours;
 use serde::de::DeserializeOwned;
 
 use crate::StoreError;

@@ -61,19 +61,13 @@ ORDER BY hour
 SETTINGS min_age_to_force_merge_seconds = 600, fsync_after_insert = 1, fsync_part_directory = 1,
     min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS passages_mark TO hour_marks AS
-    SELECT toStartOfHour(utc) AS hour, now64(3) AS marked, toDateTime64(0, 3, 'UTC') AS rolled FROM passages GROUP BY hour;
-
-INSERT INTO hour_marks (hour, marked, rolled)
-    SELECT DISTINCT toStartOfHour(utc), toDateTime64(1, 3, 'UTC'), toDateTime64(0, 3, 'UTC') FROM passages;
-
 -- One case is read by its key: of these wide rows no more than needed shall be unpacked for it. Interrupted, it begins
 -- again with the rows that are under the name then.
 CREATE TABLE IF NOT EXISTS violations_fine AS violations
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(utc)
 ORDER BY (utc, id)
-SETTINGS index_granularity = 512, non_replicated_deduplication_window = 10000, fsync_after_insert = 1,
+SETTINGS index_granularity = 128, non_replicated_deduplication_window = 10000, fsync_after_insert = 1,
     fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1;
 
 TRUNCATE TABLE violations_fine;
@@ -97,3 +91,37 @@ INSERT INTO reviews_fine SELECT * FROM reviews SETTINGS insert_deduplicate = 0;
 EXCHANGE TABLES reviews AND reviews_fine;
 
 DROP TABLE reviews_fine SETTINGS max_table_size_to_drop = 0;
+
+-- The same for passages, with codecs by measurement (benches/RESULTS.md, "Store: a year of passages").
+CREATE TABLE IF NOT EXISTS passages_fine AS passages
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY toYYYYMM(utc)
+ORDER BY (toStartOfHour(utc), camera, utc, id)
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000, fsync_after_insert = 1,
+    fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1;
+
+TRUNCATE TABLE passages_fine;
+
+ALTER TABLE passages_fine
+    MODIFY COLUMN id CODEC(NONE),
+    MODIFY COLUMN error_ms CODEC(ZSTD),
+    MODIFY COLUMN track CODEC(ZSTD),
+    MODIFY COLUMN plate CODEC(ZSTD),
+    MODIFY COLUMN plate_confidence CODEC(ZSTD),
+    MODIFY COLUMN speed_kmh CODEC(ZSTD),
+    MODIFY COLUMN confidence CODEC(ZSTD),
+    MODIFY COLUMN frames CODEC(ZSTD),
+    MODIFY COLUMN version CODEC(Delta, ZSTD),
+    MODIFY COLUMN body CODEC(ZSTD(6));
+
+INSERT INTO passages_fine SELECT * FROM passages SETTINGS max_partitions_per_insert_block = 0, insert_deduplicate = 0;
+
+EXCHANGE TABLES passages AND passages_fine;
+
+DROP TABLE passages_fine SETTINGS max_table_size_to_drop = 0;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS passages_mark TO hour_marks AS
+    SELECT toStartOfHour(utc) AS hour, now64(3) AS marked, toDateTime64(0, 3, 'UTC') AS rolled FROM passages GROUP BY hour;
+
+INSERT INTO hour_marks (hour, marked, rolled)
+    SELECT DISTINCT toStartOfHour(utc), toDateTime64(1, 3, 'UTC'), toDateTime64(0, 3, 'UTC') FROM passages;
