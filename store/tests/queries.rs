@@ -14,8 +14,8 @@ use stopline_store::{
     spool::{Spool, SpoolLimits},
 };
 use stopline_types::{
-    Case, CaseFilter, CaseStatus, Event, EventId, ExportQuery, ExportTable, PassageFilter, PlateMatch, RuleKind, RuleMode,
-    VehicleClass, Verdict, Violation,
+    Case, CaseFilter, CaseStatus, Event, EventId, ExportQuery, ExportTable, PassageFilter, PlateMatch, RuleKind,
+    RuleMode, VehicleClass, Verdict, Violation,
 };
 
 struct World {

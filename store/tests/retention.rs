@@ -41,11 +41,20 @@ async fn the_old_goes_and_what_is_held_stays() {
 
     let keep = Retention::default();
     let after = async |days: f64| store.retain(&keep, at(days * DAY_S)).await.unwrap();
-    let passages = async || store.passages(&PassageFilter { limit: 100, ..PassageFilter::default() }).await.unwrap().len();
+    let passages =
+        async || store.passages(&PassageFilter { limit: 100, ..PassageFilter::default() }).await.unwrap().len();
     let cases = async || store.cases(&CaseFilter { limit: 100, ..CaseFilter::default() }).await.unwrap().len();
     let counted = async || {
         let (from, to) = (at(-DAY_S), at(DAY_S));
-        let query = TallyQuery { from, to, cameras: None, rule: None, time: TallyTime::Whole, by_camera: false, by_rule: false };
+        let query = TallyQuery {
+            from,
+            to,
+            cameras: None,
+            rule: None,
+            time: TallyTime::Whole,
+            by_camera: false,
+            by_rule: false,
+        };
         store.tally_passages(&query).await.unwrap()[0].passages
     };
 
@@ -82,7 +91,8 @@ async fn the_old_goes_and_what_is_held_stays() {
     store.release(violations[3].id, "the court has judged", "lan").await.unwrap();
     assert_eq!(after(9999.0).await, Deleted { violations: 1, passages: 1, incidents: 0 });
     assert_eq!((passages().await, cases().await), (0, 0));
-    let never = Retention { passages_days: 0, rejected_days: 0, undecided_days: 0, confirmed_days: 0, incidents_days: 0 };
+    let never =
+        Retention { passages_days: 0, rejected_days: 0, undecided_days: 0, confirmed_days: 0, incidents_days: 0 };
     assert_eq!(store.retain(&never, at(9999.0 * DAY_S)).await.unwrap(), Deleted::default());
     chdb.stop();
 }

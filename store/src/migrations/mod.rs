@@ -6,7 +6,10 @@ use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Store, StoreError, store::{within, within_time}};
+use crate::{
+    Store, StoreError,
+    store::{within, within_time},
+};
 
 /// One file.
 struct Migration {

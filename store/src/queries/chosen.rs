@@ -73,11 +73,13 @@ impl Store {
             let (first, last) = (some.iter().map(|key| key.0).min(), some.iter().map(|key| key.0).max());
             let sql = format!(
                 "SELECT id, argMax(body, version) AS body FROM {table} \
-                 WHERE utc >= fromUnixTimestamp64Micro({}, 'UTC') AND utc <= fromUnixTimestamp64Micro({}, 'UTC') \
+                 WHERE utc >= fromUnixTimestamp64Micro({first}, 'UTC') AND utc <= fromUnixTimestamp64Micro({last}, 'UTC') \
+                 AND toStartOfHour(utc) IN (SELECT toStartOfHour(fromUnixTimestamp64Micro(toInt64(splitByChar(':', \
+                     arrayJoin(splitByChar(',', {{keys:String}})))[1]), 'UTC'))) \
                  AND (utc, id) IN (SELECT fromUnixTimestamp64Micro(toInt64(key[1]), 'UTC'), toFixedString(unhex(key[2]), 16) \
                      FROM (SELECT splitByChar(':', arrayJoin(splitByChar(',', {{keys:String}}))) AS key)) GROUP BY id",
-                bound(first),
-                bound(last),
+                first = bound(first),
+                last = bound(last),
             );
             let text: Vec<String> = some.iter().map(|(utc, id)| format!("{}:{id}", utc.0)).collect();
             let rows = self.client().query(&sql).param("keys", text.join(",")).fetch_all::<BodyRow>();

@@ -10,6 +10,8 @@ pub(super) struct Filter {
     params: Vec<(&'static str, Value)>,
 }
 
+const HOUR: &str = "toStartOfHour(utc) ";
+
 enum Value {
     Text(String),
     Texts(Vec<String>),
@@ -48,14 +50,16 @@ impl Filter {
         }
     }
 
-    /// `from <= utc < to`.
+    /// `from <= utc < to`. The hours are implied; by them ClickHouse skips where the table's order begins with the hour.
     pub(super) fn period(&mut self, from: Option<UtcUs>, to: Option<UtcUs>) {
         if let Some(from) = from {
             self.conditions.push("utc >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')");
+            self.conditions.push("toStartOfHour(utc) >= toStartOfHour(fromUnixTimestamp64Micro({from:Int64}, 'UTC'))");
             self.params.push(("from", Value::Number(from.0)));
         }
         if let Some(to) = to {
             self.conditions.push("utc < fromUnixTimestamp64Micro({to:Int64}, 'UTC')");
+            self.conditions.push("toStartOfHour(utc) <= toStartOfHour(fromUnixTimestamp64Micro({to:Int64}, 'UTC'))");
             self.params.push(("to", Value::Number(to.0)));
         }
     }
@@ -78,6 +82,8 @@ impl Filter {
         if let Some((utc, id)) = after {
             // The first condition is implied by the second; it lets ClickHouse skip by the key.
             self.conditions.push("utc <= fromUnixTimestamp64Micro({after_utc:Int64}, 'UTC')");
+            self.conditions
+                .push("toStartOfHour(utc) <= toStartOfHour(fromUnixTimestamp64Micro({after_utc:Int64}, 'UTC'))");
             self.conditions.push(
                 "(utc, id) < (fromUnixTimestamp64Micro({after_utc:Int64}, 'UTC'), \
                  toFixedString(unhex({after_id:String}), 16))",
@@ -97,7 +103,8 @@ impl Filter {
 
     /// As [`Filter::sql`] for a table whose time is in the column `time`.
     pub(super) fn sql_of(&self, time: &str) -> String {
-        let conditions = self.conditions.iter().map(|condition| match condition.strip_prefix("utc ") {
+        let own = self.conditions.iter().filter(|condition| !condition.starts_with(HOUR));
+        let conditions = own.map(|condition| match condition.strip_prefix("utc ") {
             Some(rest) => format!(" AND {time} {rest}"),
             None => format!(" AND {condition}"),
         });

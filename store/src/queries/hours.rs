@@ -20,7 +20,9 @@ const COUNTING: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// Hours that are read from the passages.
 pub(crate) fn unsettled() -> String {
-    format!("SELECT hour FROM hour_marks GROUP BY hour HAVING NOT max(closed) AND max(marked) + {SETTLED_S} > max(rolled)")
+    format!(
+        "SELECT hour FROM hour_marks GROUP BY hour HAVING NOT max(closed) AND max(marked) + {SETTLED_S} > max(rolled)"
+    )
 }
 
 /// A subquery with the columns `hour`, `camera`, `class`, `n` (passages) and `reads` (of these, with a plate) of the

@@ -72,7 +72,9 @@ pub(super) async fn mark(store: &Store, events: &[&Spooled]) -> Result<(), Error
     }
     for some in events.chunks(IDS) {
         let plates = some.iter().filter_map(|event| match &event.event {
-            Event::Passage(passage) => Some((passage.plate.as_ref()?.text.clone(), passage.utc.0.div_euclid(1_000_000))),
+            Event::Passage(passage) => {
+                Some((passage.plate.as_ref()?.text.clone(), passage.utc.0.div_euclid(1_000_000)))
+            }
             _ => None,
         });
         let (plates, times): (Vec<String>, Vec<i64>) = plates.unzip();
