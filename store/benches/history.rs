@@ -206,8 +206,8 @@ async fn times(all: u64) {
     bench.run("INSERT INTO hour_marks SELECT * FROM aged").await;
     let hours = bench.store.roll_hours().await.unwrap();
     println!("merged, {hours} hours counted in {:.0} s", began.elapsed().as_secs_f64());
-    let facts = "SELECT concat(toString(uniqExact(plate)), ' plates; ', (SELECT toString(count()) FROM system.parts WHERE active AND table = 'passages'), ' parts') FROM plates";
-    println!("{}", bench.client.query(facts).fetch_one::<String>().await.unwrap());
+    let plates: u64 = bench.client.query("SELECT uniqExact(plate) FROM plates").fetch_one().await.unwrap();
+    println!("{plates} different plates");
 
     let pick = |n: u64| {
         format!(

@@ -112,7 +112,7 @@ ALTER TABLE passages_fine
     MODIFY COLUMN confidence CODEC(ZSTD),
     MODIFY COLUMN frames CODEC(ZSTD),
     MODIFY COLUMN version CODEC(Delta, ZSTD),
-    MODIFY COLUMN body CODEC(ZSTD(6));
+    MODIFY COLUMN body CODEC(ZSTD(1));
 
 INSERT INTO passages_fine SELECT * FROM passages SETTINGS max_partitions_per_insert_block = 0, insert_deduplicate = 0;
 
