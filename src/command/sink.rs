@@ -16,7 +16,7 @@ pub(crate) fn run(dir: &Path, duration_s: Option<f64>) -> anyhow::Result<Outcome
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let history = History::start(&config.engine).await?;
+        let mut history = History::start(&config.engine).await?;
         history.prepare_tables().await?;
         let sink = Sink::start(kafka, &history.store, SinkOptions::default()).context("the sink")?;
         wait_for_end(duration_s).await?;

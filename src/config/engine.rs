@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize;
 use stopline_detect::rules::section_speed::SectionConfig;
 use stopline_ingest::RingLimits;
-use stopline_store::kafka::KafkaConfig;
+use stopline_store::{kafka::KafkaConfig, retention::Retention};
 use stopline_types::{RuleKind, UtcUs, Violation};
 
 use super::{
@@ -27,6 +27,7 @@ struct Raw {
     detector: DetectorConfig,
     ring: RingConfig,
     spool: SpoolConfig,
+    retention: Retention,
     store: Option<StoreRaw>,
     web: WebConfig,
     metrics: MetricsConfig,
@@ -44,6 +45,7 @@ impl Default for Raw {
             detector: DetectorConfig::default(),
             ring: RingConfig::default(),
             spool: SpoolConfig::default(),
+            retention: Retention::default(),
             store: None,
             web: WebConfig::default(),
             metrics: MetricsConfig::default(),
@@ -271,6 +273,7 @@ pub(crate) struct EngineConfig {
     pub detector: DetectorConfig,
     pub ring: RingConfig,
     pub spool: SpoolConfig,
+    pub retention: Retention,
     pub store: StoreConfig,
     pub web: WebConfig,
     pub metrics: MetricsConfig,
@@ -350,6 +353,7 @@ impl EngineConfig {
                 detector: raw.detector,
                 ring: raw.ring,
                 spool: raw.spool,
+                retention: raw.retention,
                 store,
                 web: raw.web,
                 metrics: raw.metrics,

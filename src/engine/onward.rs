@@ -36,7 +36,7 @@ impl Onward {
         match duty {
             Duty::Edge(kafka) => Ok(Self::Kafka(Forwarder::start(spool, &kafka, options)?)),
             Duty::All => {
-                let history = History::start(config).await?;
+                let mut history = History::start(config).await?;
                 history.prepare_tables().await?;
                 let shipper = Shipper::start(spool, &history.store, options)?;
                 Ok(Self::Store(Box::new(history), Arc::new(shipper)))

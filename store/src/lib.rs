@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod kafka;
 pub mod migrations;
 pub mod queries;
+pub mod retention;
 pub mod ship;
 pub mod spool;
 mod store;

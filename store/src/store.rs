@@ -52,10 +52,12 @@ pub enum StoreError {
         source: clickhouse::error::Error,
     },
     /// No answer in time.
-    #[error("ClickHouse: {doing}: no answer within {} s", QUERY_TIMEOUT.as_secs())]
+    #[error("ClickHouse: {doing}: no answer within {} s", after.as_secs())]
     Timeout {
         /// What was being done.
         doing: String,
+        /// How long it was waited for.
+        after: Duration,
     },
     /// A stored row does not hold what this program writes.
     #[error("ClickHouse: {table}: a row does not read as this program writes it: {reason}")]
@@ -150,9 +152,18 @@ pub(crate) async fn within<T>(
     doing: &str,
     work: impl Future<Output = Result<T, clickhouse::error::Error>>,
 ) -> Result<T, StoreError> {
-    match tokio::time::timeout(QUERY_TIMEOUT, work).await {
+    within_time(QUERY_TIMEOUT, doing, work).await
+}
+
+/// As [`within`], for work that takes as long as there are rows.
+pub(crate) async fn within_time<T>(
+    time: Duration,
+    doing: &str,
+    work: impl Future<Output = Result<T, clickhouse::error::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(time, work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(source)) => Err(StoreError::ClickHouse { doing: doing.to_owned(), source }),
-        Err(_) => Err(StoreError::Timeout { doing: doing.to_owned() }),
+        Err(_) => Err(StoreError::Timeout { doing: doing.to_owned(), after: time }),
     }
 }

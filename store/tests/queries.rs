@@ -14,8 +14,8 @@ use stopline_store::{
     spool::{Spool, SpoolLimits},
 };
 use stopline_types::{
-    Case, CaseFilter, CaseStatus, Event, EventId, ExportQuery, ExportTable, PassageFilter, RuleKind, RuleMode,
-    VehicleClass, Verdict, Violation,
+    Case, CaseFilter, CaseStatus, Event, EventId, ExportQuery, ExportTable, PassageFilter, PlateMatch, RuleKind,
+    RuleMode, VehicleClass, Verdict, Violation,
 };
 
 struct World {
@@ -124,6 +124,23 @@ async fn the_past_is_answered() {
     assert_eq!(plates("5%_\\'x").await, 40, "LIKE's own signs and quotes mean themselves");
     assert_eq!(plates("5%").await, 0);
     assert_eq!(plates("' OR 1 --").await, 0);
+    let near = async |plate: &str| {
+        let filter = PassageFilter {
+            plate: Some(plate.into()),
+            plate_match: PlateMatch::Near,
+            limit: 1000,
+            ..PassageFilter::default()
+        };
+        store.passages(&filter).await.unwrap().len()
+    };
+    assert_eq!(near("59S106865").await, 80, "the last character of the other is wrong");
+    assert_eq!(near("S9SIOG8GS").await, 80, "S, I, O and G look like figures; the other is one away");
+    assert_eq!(near("59S10686").await, 80, "one is missing");
+    assert_eq!(near("S9SIOG8GX").await, 80);
+    assert_eq!(near("S9SIOG8XX").await, 0, "two that look like nothing of the kind");
+    assert_eq!(near("29AI2345").await, 40);
+    assert_eq!(near("59S106").await, 0);
+    assert_eq!(near("' OR 1 --").await, 0);
     let first = PassageFilter { camera: Some(camera("cam-2")), limit: 3, ..PassageFilter::default() };
     let page = store.passages(&first).await.unwrap();
     assert_eq!(page.iter().map(|p| p.t_s).collect::<Vec<_>>(), [199.0, 197.0, 195.0].map(|n| n * 30.0));

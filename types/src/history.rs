@@ -84,7 +84,8 @@ pub enum PlateMatch {
     /// As a pattern: `*` stands for any run of characters, `?` for one.
     #[default]
     Pattern,
-    /// All of it but one character wrong, missing or too many.
+    /// All of it but one character wrong, missing or too many; characters that readers take for one another (0 and O, 8 and
+    /// B, …) count as the same.
     Near,
 }
 

@@ -1,10 +1,15 @@
 //! The tables, as numbered files of SQL. Applied in order, each once; a file that was applied never changes.
 
+use std::time::Duration;
+
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Store, StoreError, store::within};
+use crate::{
+    Store, StoreError,
+    store::{within, within_time},
+};
 
 /// One file.
 struct Migration {
@@ -18,6 +23,9 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "events", sql: include_str!("sql/0001_events.sql") },
     Migration { version: 2, name: "plates", sql: include_str!("sql/0002_plates.sql") },
     Migration { version: 3, name: "aside", sql: include_str!("sql/0003_aside.sql") },
+    Migration { version: 4, name: "rollups", sql: include_str!("sql/0004_rollups.sql") },
+    Migration { version: 5, name: "plate_index", sql: include_str!("sql/0005_plate_index.sql") },
+    Migration { version: 6, name: "retention", sql: include_str!("sql/0006_retention.sql") },
 ];
 
 #[derive(Row, Serialize, Deserialize)]
@@ -26,6 +34,9 @@ struct Applied {
     name: String,
     sha256: String,
 }
+
+/// How long one statement may take: those that lay a long history anew read all of it.
+const STATEMENT: Duration = Duration::from_secs(6 * 3600);
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, name String, sha256 String, \
     applied DateTime64(3, 'UTC') DEFAULT now64(3)) ENGINE = ReplacingMergeTree ORDER BY version \
@@ -51,7 +62,8 @@ impl Store {
             }
             for statement in statements(migration.sql) {
                 let doing = format!("migration {} {:?}", migration.version, migration.name);
-                within(&doing, self.client().query(&statement.replace('?', "??")).execute()).await?;
+                let done = self.client().query(&statement.replace('?', "??")).execute();
+                within_time(STATEMENT, &doing, done).await?;
             }
             self.note(migration).await?;
             count += 1;

@@ -1,8 +1,10 @@
-//! Violations on their way through review.
+//! Violations on their way through review. Which ones is asked of `cases`, one narrow row each with the verdict that holds.
 
-use stopline_types::{Case, CaseFilter, CaseOrder, CaseStatus, Event, EventId, Review, Verdict, Violation};
+use clickhouse::Row;
+use serde::Deserialize;
+use stopline_types::{Case, CaseFilter, CaseOrder, CaseStatus, Event, EventId, Review, UtcUs, Verdict, Violation};
 
-use super::{Filter, chosen::Order, event, limit};
+use super::{Filter, chosen::Key, event, limit};
 use crate::{Store, StoreError, store::within};
 
 struct CaseRow {
@@ -10,45 +12,64 @@ struct CaseRow {
     review: String,
 }
 
+#[derive(Row, Deserialize)]
+struct KeyRow {
+    us: i64,
+    id: [u8; 16],
+    /// Somebody has decided, be it that it shall wait again.
+    decided: bool,
+}
+
 impl Store {
     /// Cases, newest first unless the filter says otherwise. Rules in `shadow` make no cases.
     pub async fn cases(&self, filter: &CaseFilter) -> Result<Vec<Case>, StoreError> {
-        let order = match filter.order {
-            CaseOrder::Newest => Order::Newest,
-            CaseOrder::Oldest => Order::Oldest,
-        };
-        let of = |after| {
-            let mut of = Filter::default();
-            of.fixed("mode = 'live'");
-            if let Some(rule) = filter.rule {
-                of.text("rule = {rule:String}", "rule", rule.as_str());
-            }
-            of.camera(filter.camera.as_ref());
-            of.cameras(filter.cameras.as_deref());
-            if let Some(plate) = &filter.plate {
-                of.text("plate = {plate:String}", "plate", plate.as_str());
-            }
-            of.period(filter.from, filter.to);
-            match order {
-                Order::Newest => of.after(after),
-                Order::Oldest => of.behind(after),
-            }
-            of
-        };
-        let status = match filter.status {
-            None => "1".to_owned(),
-            Some(CaseStatus::Waiting) => format!("id NOT IN ({})", decided("'confirmed', 'rejected'")),
-            Some(CaseStatus::Confirmed) => format!("id IN ({})", decided("'confirmed'")),
-            Some(CaseStatus::Rejected) => format!("id IN ({})", decided("'rejected'")),
-        };
-        let (doing, rows) = ("reading cases", limit(filter.limit));
-        let keys = self.choose(doing, "violations", (&of, &status), order, filter.after, rows).await?;
+        let doing = "reading cases";
+        let chosen = self.chosen_cases(doing, filter).await?;
+        let keys: Vec<Key> = chosen.iter().map(|(key, _)| *key).collect();
+        let decided: Vec<Key> = chosen.iter().filter(|(_, decided)| *decided).map(|(key, _)| *key).collect();
         let (mut bodies, mut reviews) =
-            tokio::try_join!(self.bodies(doing, "violations", &keys), self.decisions(&keys))?;
+            tokio::try_join!(self.bodies(doing, "violations", &keys), self.decisions(&decided))?;
         let rows = keys.iter().filter_map(|(_, id)| {
             Some(CaseRow { body: bodies.remove(id)?, review: reviews.remove(id).unwrap_or_default() })
         });
         rows.map(|row| read_case(&row)).collect()
+    }
+
+    async fn chosen_cases(&self, doing: &str, filter: &CaseFilter) -> Result<Vec<(Key, bool)>, StoreError> {
+        let mut of = Filter::default();
+        match filter.status {
+            None => {}
+            Some(CaseStatus::Waiting) => of.fixed("open = true"),
+            Some(CaseStatus::Confirmed) => of.fixed("verdict = 'confirmed'"),
+            Some(CaseStatus::Rejected) => of.fixed("verdict = 'rejected'"),
+        }
+        if let Some(rule) = filter.rule {
+            of.text("rule = {rule:String}", "rule", rule.as_str());
+        }
+        of.camera(filter.camera.as_ref());
+        of.cameras(filter.cameras.as_deref());
+        if let Some(plate) = &filter.plate {
+            of.text("plate = {plate:String}", "plate", plate.as_str());
+        }
+        of.period(filter.from, filter.to);
+        let by = match filter.order {
+            CaseOrder::Newest => {
+                of.after(filter.after);
+                "utc DESC, id DESC"
+            }
+            CaseOrder::Oldest => {
+                of.behind(filter.after);
+                "utc, id"
+            }
+        };
+        let sql = format!(
+            "SELECT toUnixTimestamp64Micro(utc) AS us, id, standing >= bitShiftLeft(toUInt64(1), 51) AS decided \
+             FROM cases FINAL {where_} ORDER BY {by} LIMIT {{limit:UInt32}}",
+            where_ = of.sql(),
+        );
+        let rows = of.bind(self.client().query(&sql)).param("limit", limit(filter.limit)).fetch_all::<KeyRow>();
+        let key = |row: KeyRow| ((UtcUs(row.us), EventId::from_bytes(row.id)), row.decided);
+        Ok(within(doing, rows).await?.into_iter().map(key).collect())
     }
 
     /// One case, whatever the mode of its rule.
@@ -74,17 +95,6 @@ impl Store {
     pub async fn violation(&self, id: EventId) -> Result<Option<Violation>, StoreError> {
         Ok(self.case(id).await?.map(|case| case.violation))
     }
-}
-
-/// The violations whose last decision is one of `verdicts`. Of the few that were decided more than once the highest
-/// revision holds; of the many others the only one there is.
-fn decided(verdicts: &str) -> String {
-    let again = "SELECT violation FROM reviews WHERE revision > 1";
-    format!(
-        "SELECT violation FROM reviews WHERE verdict IN ({verdicts}) AND violation NOT IN ({again}) \
-         UNION ALL SELECT violation FROM reviews WHERE violation IN ({again}) GROUP BY violation \
-         HAVING argMax(verdict, (revision, version)) IN ({verdicts})"
-    )
 }
 
 fn read_case(row: &CaseRow) -> Result<Case, StoreError> {

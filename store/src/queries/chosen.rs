@@ -13,15 +13,11 @@ use crate::{Store, StoreError, store::within};
 /// Rows fetched by one statement: their keys travel in the address of the request.
 const AT_ONCE: usize = 400;
 
+/// The newest first; hours come first in the table's own order, so that it is read from its end only as far as is needed.
+const ORDER: &str = "toStartOfHour(utc) DESC, utc DESC, id DESC";
+
 /// Time and id of a row, by which its table is ordered.
 pub(super) type Key = (UtcUs, EventId);
-
-/// In which order rows come, by time and id.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Order {
-    Newest,
-    Oldest,
-}
 
 #[derive(Row, Deserialize)]
 struct KeyRow {
@@ -36,23 +32,21 @@ struct BodyRow {
 }
 
 impl Store {
-    /// The keys of at most `rows` rows of `table`. A row that was written twice counts once.
+    /// The keys of at most `rows` rows of `table`, newest first. A row that was written twice counts once.
     pub(super) async fn choose(
         &self,
         doing: &str,
         table: &str,
-        (of, and): (&(dyn Fn(Option<Key>) -> Filter + Sync), &str),
-        order: Order,
+        of: &(dyn Fn(Option<Key>) -> Filter + Sync),
         mut after: Option<Key>,
         rows: u32,
     ) -> Result<Vec<Key>, StoreError> {
-        let by = if order == Order::Newest { "utc DESC, id DESC" } else { "utc, id" };
         let mut keys: Vec<Key> = Vec::new();
         loop {
             let missing = rows - keys.len() as u32;
             let of = of(after);
             let sql = format!(
-                "SELECT toUnixTimestamp64Micro(utc) AS us, id FROM {table} {where_} AND {and} ORDER BY {by} LIMIT {missing}",
+                "SELECT toUnixTimestamp64Micro(utc) AS us, id FROM {table} {where_} ORDER BY {ORDER} LIMIT {missing}",
                 where_ = of.sql(),
             );
             let found = within(doing, of.bind(self.client().query(&sql)).fetch_all::<KeyRow>()).await?;
@@ -79,11 +73,13 @@ impl Store {
             let (first, last) = (some.iter().map(|key| key.0).min(), some.iter().map(|key| key.0).max());
             let sql = format!(
                 "SELECT id, argMax(body, version) AS body FROM {table} \
-                 WHERE utc >= fromUnixTimestamp64Micro({}, 'UTC') AND utc <= fromUnixTimestamp64Micro({}, 'UTC') \
+                 WHERE utc >= fromUnixTimestamp64Micro({first}, 'UTC') AND utc <= fromUnixTimestamp64Micro({last}, 'UTC') \
+                 AND toStartOfHour(utc) IN (SELECT toStartOfHour(fromUnixTimestamp64Micro(toInt64(splitByChar(':', \
+                     arrayJoin(splitByChar(',', {{keys:String}})))[1]), 'UTC'))) \
                  AND (utc, id) IN (SELECT fromUnixTimestamp64Micro(toInt64(key[1]), 'UTC'), toFixedString(unhex(key[2]), 16) \
                      FROM (SELECT splitByChar(':', arrayJoin(splitByChar(',', {{keys:String}}))) AS key)) GROUP BY id",
-                bound(first),
-                bound(last),
+                first = bound(first),
+                last = bound(last),
             );
             let text: Vec<String> = some.iter().map(|(utc, id)| format!("{}:{id}", utc.0)).collect();
             let rows = self.client().query(&sql).param("keys", text.join(",")).fetch_all::<BodyRow>();

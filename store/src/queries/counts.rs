@@ -4,7 +4,7 @@ use clickhouse::Row;
 use serde::Deserialize;
 use stopline_types::{EventId, HourCount, RuleKind, TrafficCount, UtcUs, VehicleClass};
 
-use super::Filter;
+use super::{Filter, hours::passages_by_hour};
 use crate::{Store, StoreError, store::within};
 
 /// A table of events.
@@ -75,7 +75,7 @@ struct HourRow {
 
 #[derive(Row, Deserialize)]
 struct TrafficRow {
-    hour: i64,
+    hour_us: i64,
     class: String,
     passages: u64,
 }
@@ -84,16 +84,12 @@ impl Store {
     /// Cases (violations of rules in `live` mode) by hour and rule with what people decided, oldest hour first.
     pub async fn hours(&self, from: Option<UtcUs>, to: Option<UtcUs>) -> Result<Vec<HourCount>, StoreError> {
         let mut of = Filter::default();
-        of.fixed("mode = 'live'");
         of.period(from, to);
         let sql = format!(
-            "SELECT toUnixTimestamp64Micro(toDateTime64(toStartOfHour(v.utc, 'UTC'), 6, 'UTC')) AS hour, \
-                    v.rule::String AS rule, count() AS candidates, \
-                    countIf(r.verdict = 'confirmed') AS confirmed, countIf(r.verdict = 'rejected') AS rejected \
-             FROM (SELECT id, utc, rule FROM violations FINAL {where_}) AS v \
-             LEFT JOIN (SELECT violation, argMax(verdict, (revision, version)) AS verdict FROM reviews \
-                        WHERE violation IN (SELECT id FROM violations {where_}) GROUP BY violation) AS r \
-             ON v.id = r.violation GROUP BY hour, rule ORDER BY hour, rule",
+            "SELECT toUnixTimestamp64Micro(toDateTime64(toStartOfHour(utc, 'UTC'), 6, 'UTC')) AS hour, \
+                    rule::String AS rule, count() AS candidates, \
+                    countIf(verdict = 'confirmed') AS confirmed, countIf(verdict = 'rejected') AS rejected \
+             FROM cases FINAL {where_} GROUP BY hour, rule ORDER BY hour, rule",
             where_ = of.sql(),
         );
         let rows = within("counting violations", of.bind(self.client().query(&sql)).fetch_all::<HourRow>()).await?;
@@ -110,16 +106,15 @@ impl Store {
         let mut of = Filter::default();
         of.period(from, to);
         let sql = format!(
-            "SELECT toUnixTimestamp64Micro(toDateTime64(toStartOfHour(utc, 'UTC'), 6, 'UTC')) AS hour, \
-                    class::String AS class, count() AS passages \
-             FROM passages FINAL {} GROUP BY hour, class ORDER BY hour, class",
-            of.sql(),
+            "SELECT toUnixTimestamp64Micro(toDateTime64(hour, 6, 'UTC')) AS hour_us, class::String AS class, sum(n) AS passages \
+             FROM {} GROUP BY hour_us, class ORDER BY hour_us, class",
+            passages_by_hour(&of),
         );
         let rows = within("counting passages", of.bind(self.client().query(&sql)).fetch_all::<TrafficRow>()).await?;
         rows.into_iter()
-            .map(|TrafficRow { hour, class, passages }| {
+            .map(|TrafficRow { hour_us, class, passages }| {
                 let class = VehicleClass::parse(&class).ok_or_else(|| unknown("passages", "class", &class))?;
-                Ok(TrafficCount { hour: UtcUs(hour), class, passages })
+                Ok(TrafficCount { hour: UtcUs(hour_us), class, passages })
             })
             .collect()
     }

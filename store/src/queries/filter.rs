@@ -10,8 +10,11 @@ pub(super) struct Filter {
     params: Vec<(&'static str, Value)>,
 }
 
+const HOUR: &str = "toStartOfHour(utc) ";
+
 enum Value {
     Text(String),
+    Texts(Vec<String>),
     Number(i64),
 }
 
@@ -25,6 +28,12 @@ impl Filter {
     pub(super) fn text(&mut self, condition: &'static str, name: &'static str, value: impl Into<String>) {
         self.conditions.push(condition);
         self.params.push((name, Value::Text(value.into())));
+    }
+
+    /// A condition with a list of texts bound to the parameter `name`.
+    pub(super) fn texts(&mut self, condition: &'static str, name: &'static str, values: Vec<String>) {
+        self.conditions.push(condition);
+        self.params.push((name, Value::Texts(values)));
     }
 
     pub(super) fn camera(&mut self, camera: Option<&CameraId>) {
@@ -41,14 +50,16 @@ impl Filter {
         }
     }
 
-    /// `from <= utc < to`.
+    /// `from <= utc < to`. The hours are implied; by them ClickHouse skips where the table's order begins with the hour.
     pub(super) fn period(&mut self, from: Option<UtcUs>, to: Option<UtcUs>) {
         if let Some(from) = from {
             self.conditions.push("utc >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')");
+            self.conditions.push("toStartOfHour(utc) >= toStartOfHour(fromUnixTimestamp64Micro({from:Int64}, 'UTC'))");
             self.params.push(("from", Value::Number(from.0)));
         }
         if let Some(to) = to {
             self.conditions.push("utc < fromUnixTimestamp64Micro({to:Int64}, 'UTC')");
+            self.conditions.push("toStartOfHour(utc) <= toStartOfHour(fromUnixTimestamp64Micro({to:Int64}, 'UTC'))");
             self.params.push(("to", Value::Number(to.0)));
         }
     }
@@ -71,6 +82,8 @@ impl Filter {
         if let Some((utc, id)) = after {
             // The first condition is implied by the second; it lets ClickHouse skip by the key.
             self.conditions.push("utc <= fromUnixTimestamp64Micro({after_utc:Int64}, 'UTC')");
+            self.conditions
+                .push("toStartOfHour(utc) <= toStartOfHour(fromUnixTimestamp64Micro({after_utc:Int64}, 'UTC'))");
             self.conditions.push(
                 "(utc, id) < (fromUnixTimestamp64Micro({after_utc:Int64}, 'UTC'), \
                  toFixedString(unhex({after_id:String}), 16))",
@@ -88,10 +101,31 @@ impl Filter {
         }
     }
 
+    /// As [`Filter::sql`] for a table whose time is in the column `time`.
+    pub(super) fn sql_of(&self, time: &str) -> String {
+        let own = self.conditions.iter().filter(|condition| !condition.starts_with(HOUR));
+        let conditions = own.map(|condition| match condition.strip_prefix("utc ") {
+            Some(rest) => format!(" AND {time} {rest}"),
+            None => format!(" AND {condition}"),
+        });
+        format!("WHERE 1{}", conditions.collect::<String>())
+    }
+
+    /// The start of the hour of each end of the period, as selects joined by UNION ALL; empty: it has no end.
+    pub(super) fn ends(&self) -> String {
+        let ends = self.params.iter().filter_map(|(name, _)| match *name {
+            "from" => Some("SELECT toStartOfHour(fromUnixTimestamp64Micro({from:Int64}, 'UTC'))"),
+            "to" => Some("SELECT toStartOfHour(fromUnixTimestamp64Micro({to:Int64}, 'UTC'))"),
+            _ => None,
+        });
+        ends.collect::<Vec<_>>().join(" UNION ALL ")
+    }
+
     /// Binds the values.
     pub(super) fn bind(&self, query: Query) -> Query {
         self.params.iter().fold(query, |query, (name, value)| match value {
             Value::Text(text) => query.param(name, text),
+            Value::Texts(texts) => query.param(name, texts),
             Value::Number(number) => query.param(name, number),
         })
     }

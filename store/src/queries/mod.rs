@@ -1,6 +1,7 @@
 //! Questions about the past, in the words of `stopline_types::history`. Every value of a user is bound as a parameter.
 //!
-//! Tables are read with `FINAL`, so that rows that were written twice count once.
+//! Tables are read with `FINAL`, so that rows that were written twice count once. What is counted comes from the roll-ups of
+//! migration 4.
 
 mod aside;
 mod cases;
@@ -8,13 +9,16 @@ mod chosen;
 mod counts;
 mod export;
 mod filter;
+mod hours;
 mod passages;
+mod plates;
 mod tally;
 
 pub use aside::DeadLetter;
 pub use counts::{TableCount, TableName};
 
 use filter::Filter;
+pub(crate) use hours::unsettled as unsettled_hours;
 use serde::de::DeserializeOwned;
 
 use crate::StoreError;

@@ -1,25 +1,24 @@
 //! Vehicles that passed.
 
-use stopline_types::{Event, Passage, PassageFilter, PlateMatch};
+use stopline_types::{Event, Passage, PassageFilter};
 
-use super::{Filter, chosen::Order, event, limit};
+use super::{Filter, event, limit, plates::Plates};
 use crate::{Store, StoreError};
 
 impl Store {
     /// Passages, newest first.
     pub async fn passages(&self, filter: &PassageFilter) -> Result<Vec<Passage>, StoreError> {
+        let plates = match &filter.plate {
+            None => Plates::Any,
+            Some(plate) => self.plates(plate, filter.plate_match).await?,
+        };
         let of = |after| {
             let mut of = Filter::default();
-            // Other conditions follow it; it stands for those that are not asked for.
-            of.fixed("1");
-            if let Some(plate) = &filter.plate {
-                match filter.plate_match {
-                    PlateMatch::Pattern => of.text("plate LIKE {plate:String}", "plate", like(plate)),
-                    PlateMatch::Near => {
-                        let near = "plate != '' AND damerauLevenshteinDistance(plate, {plate:String}) <= 1";
-                        of.text(near, "plate", plate.as_str());
-                    }
-                }
+            match &plates {
+                Plates::Any => {}
+                Plates::One(plate) => of.text("plate = {plate:String}", "plate", plate.as_str()),
+                Plates::These(plates) => of.texts("plate IN {plates:Array(String)}", "plates", plates.clone()),
+                Plates::Like(like) => of.text("plate LIKE {plate:String}", "plate", like.as_str()),
             }
             if let Some(class) = filter.class {
                 of.text("class = {class:String}", "class", class.as_str());
@@ -31,7 +30,7 @@ impl Store {
             of
         };
         let (doing, rows) = ("reading passages", limit(filter.limit));
-        let keys = self.choose(doing, "passages", (&of, "1"), Order::Newest, filter.after, rows).await?;
+        let keys = self.choose(doing, "passages", &of, filter.after, rows).await?;
         let mut bodies = self.bodies(doing, "passages", &keys).await?;
         keys.iter()
             .filter_map(|(_, id)| bodies.remove(id))
@@ -40,28 +39,5 @@ impl Store {
                 other => Err(StoreError::Row { table: "passages", reason: format!("it holds a {}", other.kind()) }),
             })
             .collect()
-    }
-}
-
-/// A plate pattern (`*` any run, `?` one character) as ClickHouse's LIKE, whose own signs are escaped.
-fn like(pattern: &str) -> String {
-    let mut like = String::new();
-    for c in pattern.chars() {
-        match c {
-            '*' => like.push('%'),
-            '?' => like.push('_'),
-            '%' | '_' | '\\' => like.extend(['\\', c]),
-            c => like.push(c),
-        }
-    }
-    like
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn wildcards_become_like() {
-        assert_eq!(super::like("59?1*"), "59_1%");
-        assert_eq!(super::like("%_\\"), "\\%\\_\\\\");
     }
 }

@@ -4,7 +4,7 @@ use clickhouse::Row;
 use serde::Deserialize;
 use stopline_types::{CameraId, Offender, PassageTally, RuleKind, Tally, TallyQuery, TallyTime, UtcUs};
 
-use super::Filter;
+use super::{Filter, hours::passages_by_hour};
 use crate::{Store, StoreError, store::within};
 
 #[derive(Row, Deserialize)]
@@ -56,7 +56,6 @@ impl Store {
     /// Cases (violations of rules in `live` mode) with what people decided, by what the query asks for.
     pub async fn tally(&self, query: &TallyQuery) -> Result<Vec<Tally>, StoreError> {
         let mut of = Filter::default();
-        of.fixed("mode = 'live'");
         if let Some(rule) = query.rule {
             of.text("rule = {rule:String}", "rule", rule.as_str());
         }
@@ -64,14 +63,11 @@ impl Store {
         of.period(Some(query.from), Some(query.to));
         let sql = format!(
             "SELECT {slot} AS slot, {camera} AS camera_key, {rule} AS rule_key, count() AS candidates, \
-                    countIf(r.verdict = 'confirmed') AS confirmed, countIf(r.verdict = 'rejected') AS rejected \
-             FROM (SELECT id, utc, camera, rule FROM violations FINAL {where_}) AS v \
-             LEFT JOIN (SELECT violation, argMax(verdict, (revision, version)) AS verdict FROM reviews \
-                        WHERE violation IN (SELECT id FROM violations {where_}) GROUP BY violation) AS r \
-             ON v.id = r.violation GROUP BY slot, camera_key, rule_key ORDER BY slot, camera_key, rule_key",
-            slot = slot(query.time, "v.utc"),
-            camera = if query.by_camera { "v.camera::String" } else { "''" },
-            rule = if query.by_rule { "v.rule::String" } else { "''" },
+                    countIf(verdict = 'confirmed') AS confirmed, countIf(verdict = 'rejected') AS rejected \
+             FROM cases FINAL {where_} GROUP BY slot, camera_key, rule_key ORDER BY slot, camera_key, rule_key",
+            slot = slot(query.time, "utc"),
+            camera = if query.by_camera { "camera::String" } else { "''" },
+            rule = if query.by_rule { "rule::String" } else { "''" },
             where_ = of.sql(),
         );
         let rows = within("counting violations", of.bind(self.client().query(&sql)).fetch_all::<TallyRow>()).await?;
@@ -99,12 +95,12 @@ impl Store {
         of.period(Some(query.from), Some(query.to));
         let motor = "class IN ('car', 'motorcycle', 'bus', 'truck')";
         let sql = format!(
-            "SELECT {slot} AS slot, {camera} AS camera_key, count() AS passages, countIf({motor}) AS with_plate, \
-                    countIf({motor} AND plate != '') AS plates_read \
-             FROM passages FINAL {where_} GROUP BY slot, camera_key ORDER BY slot, camera_key",
-            slot = slot(query.time, "utc"),
+            "SELECT {slot} AS slot, {camera} AS camera_key, sum(n) AS passages, sumIf(n, {motor}) AS with_plate, \
+                    sumIf(reads, {motor}) AS plates_read \
+             FROM {hours} GROUP BY slot, camera_key ORDER BY slot, camera_key",
+            slot = slot(query.time, "hour"),
             camera = if query.by_camera { "camera::String" } else { "''" },
-            where_ = of.sql(),
+            hours = passages_by_hour(&of),
         );
         let rows = within("counting passages", of.bind(self.client().query(&sql)).fetch_all::<PassageRow>()).await?;
         rows.into_iter()
@@ -124,19 +120,16 @@ impl Store {
     /// and rule of the query narrow it.
     pub async fn offenders(&self, query: &TallyQuery, limit: u32) -> Result<Vec<Offender>, StoreError> {
         let mut of = Filter::default();
-        of.fixed("mode = 'live' AND plate != ''");
+        of.fixed("plate != ''");
         if let Some(rule) = query.rule {
             of.text("rule = {rule:String}", "rule", rule.as_str());
         }
         of.cameras(query.cameras.as_deref());
         of.period(Some(query.from), Some(query.to));
         let sql = format!(
-            "SELECT v.plate AS plate_key, countIf(r.verdict != 'rejected') AS candidates, \
-                    countIf(r.verdict = 'confirmed') AS confirmed, toUnixTimestamp64Micro(max(v.utc)) AS last \
-             FROM (SELECT id, utc, plate FROM violations FINAL {where_}) AS v \
-             LEFT JOIN (SELECT violation, argMax(verdict, (revision, version)) AS verdict FROM reviews \
-                        WHERE violation IN (SELECT id FROM violations {where_}) GROUP BY violation) AS r \
-             ON v.id = r.violation GROUP BY plate_key HAVING candidates > 1 \
+            "SELECT plate AS plate_key, countIf(verdict != 'rejected') AS candidates, \
+                    countIf(verdict = 'confirmed') AS confirmed, toUnixTimestamp64Micro(max(utc)) AS last \
+             FROM cases FINAL {where_} GROUP BY plate_key HAVING candidates > 1 \
              ORDER BY candidates DESC, last DESC LIMIT {{limit:UInt32}}",
             where_ = of.sql(),
         );

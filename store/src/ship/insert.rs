@@ -12,7 +12,7 @@ use crate::{Store, spool::Spooled};
 
 /// How long one chunk may take to be taken by the socket, and how long ClickHouse may take to write a batch.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-const END_TIMEOUT: Duration = Duration::from_secs(120);
+pub(super) const END_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Ids looked up at once: some 70 kB of a request.
 const IDS_A_QUESTION: usize = 2_000;

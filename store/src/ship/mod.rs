@@ -11,6 +11,7 @@
 //! ClickHouse refuses for what it holds is found by halving the batch and put into `dead_letters` with its reason, as
 //! are events that are too long or dated in the future ([`crate::envelope`]).
 
+mod cases;
 mod dead;
 mod insert;
 mod outlet;

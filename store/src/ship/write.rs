@@ -12,7 +12,7 @@ use std::{
 use clickhouse::error::Error;
 
 use super::{
-    ShipState, ShipStats,
+    ShipState, ShipStats, cases,
     dead::{DeadLetterRow, Unreadable},
     held,
     insert::{Table, about_data, bury, insert, present},
@@ -68,13 +68,38 @@ impl BatchWriter {
         if !self.bury(portion.limits, dead).await {
             return false;
         }
+        let mut of_cases = Vec::new();
         for (table, mut events) in parts {
             latest_of_each(&mut events);
             if !events.is_empty() && !self.write_part(table, portion.limits, &events, portion.unsure).await {
                 return false;
             }
+            if matches!(table, Table::Violations | Table::Reviews) {
+                of_cases.append(&mut events);
+            }
         }
-        true
+        of_cases.is_empty() || self.follow("cases", || cases::lay(&self.store, &of_cases)).await
+    }
+
+    /// Does what follows from rows that are there, until it is done; false when stopped.
+    async fn follow<F>(&self, what: &'static str, mut work: impl FnMut() -> F) -> bool
+    where
+        F: Future<Output = Result<(), Error>>,
+    {
+        loop {
+            match self.until_done(|_| work()).await {
+                Done::Written => return true,
+                Done::Stopped => return false,
+                // It speaks of rows that the tables have taken.
+                Done::Refused(error) => {
+                    tracing::error!(source = %self.source, %error, "{what} cannot be brought up to date");
+                    self.failed(&error);
+                }
+            }
+            if !self.pause(LONGEST_PAUSE).await {
+                return false;
+            }
+        }
     }
 
     /// Sends until it is there. Rows refused for what they hold are found by halving.
@@ -114,6 +139,9 @@ impl BatchWriter {
         let missing: Vec<&Spooled> =
             events.iter().filter(|event| !there.contains(&event.event.id().bytes())).copied().collect();
         held(&self.stats).already_there += (events.len() - missing.len()) as u64;
+        if table == Table::Passages && missing.len() < events.len() {
+            cases::mark(&self.store, events).await?;
+        }
         if missing.is_empty() { Ok(()) } else { insert(&self.store, table, token, &missing).await }
     }
 

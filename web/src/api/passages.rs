@@ -27,7 +27,8 @@ pub(crate) struct PassageParams {
     /// Plate text; `*` stands for any run of characters, `?` for one. Spaces, dots and dashes are left out, Đ is D.
     /// Needs the right `search_plates`.
     plate: Option<String>,
-    /// `pattern`, or `near`: all but one character as given, without wildcards. `pattern` if not given.
+    /// `pattern`, or `near`: all but one character as given, without wildcards, and characters that readers take for one
+    /// another (0 and O, 8 and B, …) are the same. `pattern` if not given.
     plate_match: Option<String>,
     /// Why the plate is searched, 5 to 200 characters; needed with `plate` and kept in the audit log.
     purpose: Option<String>,
