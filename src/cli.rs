@@ -65,7 +65,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Cameras: adding one.
+    /// Cameras: adding one, and handing them to the edges that share them.
     Camera {
         #[command(subcommand)]
         action: CameraAction,
@@ -139,6 +139,14 @@ pub(crate) enum Command {
 pub(crate) enum CameraAction {
     /// Looks at a camera and writes cameras/ID.toml to start from, with a preview picture beside it.
     Add(CameraAddArgs),
+    /// Writes cameras/*.toml onto the topic that edges share their cameras from (`kafka.sharing` in stopline.toml).
+    Publish {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Remove cameras from the topic that have no file here.
+        #[arg(long)]
+        prune: bool,
+    },
 }
 
 /// `camera add`.

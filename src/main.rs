@@ -76,6 +76,9 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Replay(args) => command::replay::run(&args),
         Command::Check { config, offline, timeout, json } => command::check::run(&config.dir, offline, timeout, json),
         Command::Camera { action: CameraAction::Add(args) } => command::camera::add(&args),
+        Command::Camera { action: CameraAction::Publish { config, prune } } => {
+            command::camera_publish::run(&config.dir, prune)
+        }
         Command::Migrate { config } => command::migrate::run(&config.dir),
         Command::Sink { config, duration } => command::sink::run(&config.dir, duration),
         Command::Verify { path, key, json } => command::verify::run(&path, key.as_deref(), json),

@@ -5,6 +5,7 @@ mod bench_density;
 mod bench_pages;
 mod bench_plates;
 pub(crate) mod camera;
+pub(crate) mod camera_publish;
 pub(crate) mod chdb;
 pub(crate) mod check;
 mod detector_recall;

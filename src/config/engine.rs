@@ -277,6 +277,8 @@ pub(crate) struct EngineConfig {
     pub sections: Vec<SectionConfig>,
     /// Where events travel between machines; none: everything is here.
     pub kafka: Option<KafkaConfig>,
+    /// Where an edge's cameras come from; none: its own folder.
+    pub sharing: Option<KafkaConfig>,
 }
 
 /// The cache that `make setup` fills: `$STOPLINE_CACHE`, else `~/.cache/stopline`.
@@ -337,6 +339,7 @@ impl EngineConfig {
         let store = resolve_store(raw.store, file, dir).map_err(|fault| faults.push(fault)).ok();
         let kafka = raw.kafka.map(|raw| kafka::resolve(raw, file, dir)).transpose();
         let kafka = kafka.map_err(|fault| faults.push(fault)).unwrap_or_default();
+        let (kafka, sharing) = kafka.map_or((None, None), |kafka| (Some(kafka.events), kafka.cameras));
         let cache = cache_dir();
         let place = |given: Option<PathBuf>, default: PathBuf| given.map_or(default, |path| dir.join(path));
         match store {
@@ -355,6 +358,7 @@ impl EngineConfig {
                 plates: raw.plates,
                 sections: raw.section,
                 kafka,
+                sharing,
             }),
             _ => Err(Faults(faults)),
         }
