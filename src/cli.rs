@@ -85,7 +85,9 @@ pub(crate) enum Command {
     },
     /// Checks an evidence package, or every package below a folder, offline.
     Verify {
-        /// A package, or a folder of packages.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// A package, or a folder of packages. Of a bucket: s3://BUCKET/…, reached as evidence.bucket in stopline.toml says.
         path: PathBuf,
         /// The public key to trust (public.pem); the evidence folder's own unless given.
         #[arg(long, value_name = "FILE")]

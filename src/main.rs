@@ -81,7 +81,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         }
         Command::Migrate { config } => command::migrate::run(&config.dir),
         Command::Sink { config, duration } => command::sink::run(&config.dir, duration),
-        Command::Verify { path, key, json } => command::verify::run(&path, key.as_deref(), json),
+        Command::Verify { config, path, key, json } => command::verify::run(&config.dir, &path, key.as_deref(), json),
         Command::Models { config, action } => command::models::run(&config.dir, action),
         Command::ReadPlates(args) => command::read_plates::run(&args),
         Command::User { config, action } => command::user::run(&config.dir, action),

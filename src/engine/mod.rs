@@ -44,7 +44,7 @@ use stopline_detect::{
 use stopline_ingest::handoff::{Hub, Turn};
 use stopline_store::{
     Store,
-    evidence::{Signer, Writer},
+    evidence::{Bucket, Signer, Writer},
     kafka::KafkaConfig,
     ship::ShipStats,
     spool::{Spool, SpoolLimits},
@@ -144,7 +144,10 @@ impl Engine {
         }
         let evidence_dir = engine.data_dir.join("evidence");
         let signer = Signer::open_or_create(&engine.data_dir.join("keys"))?;
-        let writer = Writer::new(&evidence_dir, signer)?;
+        let mut writer = Writer::new(&evidence_dir, signer)?;
+        if let Some(bucket) = &engine.bucket {
+            writer = writer.copying_to(Bucket::new(bucket.clone())?)?;
+        }
         let (prover, prover_thread) = Prover::start(writer, engine.evidence, intake.clone())?;
         let (desk, desk_thread) = match eye {
             Some(eye) => {

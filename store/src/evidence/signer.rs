@@ -32,8 +32,13 @@ impl fmt::Debug for PublicKey {
 impl PublicKey {
     /// Reads a PEM file.
     pub fn read(path: &Path) -> Result<Self, EvidenceError> {
-        let pem = fs::read_to_string(path).map_err(EvidenceError::io("reading", path))?;
-        VerifyingKey::from_public_key_pem(&pem)
+        let pem = fs::read(path).map_err(EvidenceError::io("reading", path))?;
+        Self::parse(&pem, path)
+    }
+
+    /// Out of a PEM that was read from `path`.
+    pub(super) fn parse(pem: &[u8], path: &Path) -> Result<Self, EvidenceError> {
+        VerifyingKey::from_public_key_pem(&String::from_utf8_lossy(pem))
             .map(Self)
             .map_err(|error| EvidenceError::Key { path: path.to_owned(), reason: error.to_string() })
     }
