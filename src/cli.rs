@@ -96,6 +96,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The key that evidence is signed with.
+    Key {
+        #[command(subcommand)]
+        action: KeyAction,
+    },
     /// Models: which there are, whether they are what they should be, fetching one.
     Models {
         #[command(flatten)]
@@ -133,6 +138,16 @@ pub(crate) enum Command {
         /// What the engine hands over, as JSON.
         #[arg(long)]
         args: String,
+    },
+}
+
+/// `key`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum KeyAction {
+    /// Makes a new key pair in the place of the old one, which signs for it first. Chains go on.
+    Change {
+        #[command(flatten)]
+        config: ConfigArg,
     },
 }
 

@@ -17,7 +17,7 @@ use std::{
 };
 
 use clap::Parser as _;
-use cli::{CameraAction, Cli, Command};
+use cli::{CameraAction, Cli, Command, KeyAction};
 
 /// How a command ended when nothing went wrong in running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Migrate { config } => command::migrate::run(&config.dir),
         Command::Sink { config, duration } => command::sink::run(&config.dir, duration),
         Command::Verify { config, path, key, json } => command::verify::run(&config.dir, &path, key.as_deref(), json),
+        Command::Key { action: KeyAction::Change { config } } => command::key::change(&config.dir),
         Command::Models { config, action } => command::models::run(&config.dir, action),
         Command::ReadPlates(args) => command::read_plates::run(&args),
         Command::User { config, action } => command::user::run(&config.dir, action),

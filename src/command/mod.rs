@@ -9,6 +9,7 @@ pub(crate) mod camera_publish;
 pub(crate) mod chdb;
 pub(crate) mod check;
 mod detector_recall;
+pub(crate) mod key;
 pub(crate) mod migrate;
 pub(crate) mod models;
 pub(crate) mod read_plates;

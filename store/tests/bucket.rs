@@ -142,6 +142,12 @@ fn a_package_is_in_the_bucket_before_its_reference_is_given() {
     assert_eq!((one.packages, one.trust), (1, Trust::Root));
     let key = PublicKey::read(&world.dir.path().join("keys/public.pem")).unwrap();
     assert_eq!(verify_bucket(world.server.bucket(), "", Some(&key)).unwrap().trust, Trust::Given);
+    // Under a new key the chain goes on there too.
+    drop(writer);
+    Signer::change(&world.dir.path().join("keys")).unwrap();
+    let writer = world.copying();
+    write(&writer, &act(3));
+    assert_eq!(verify_bucket(world.server.bucket(), "", Some(&key)).unwrap().packages, 4);
     let nothing = verify_bucket(world.server.bucket(), "elsewhere", None);
     assert!(matches!(nothing, Err(VerifyError::NothingThere { .. })), "{nothing:?}");
 }

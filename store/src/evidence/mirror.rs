@@ -18,6 +18,7 @@ use super::{
     Bucket, EvidenceError,
     chain::{self, CHAIN},
     disk,
+    keys::KEYS,
     manifest::{MANIFEST, PUBLIC_KEY, SIGNATURE},
 };
 
@@ -202,6 +203,10 @@ impl Worker {
         let notes = self.notes()?;
         self.shared.held().stats.waiting = notes.len() as u64;
         if !notes.is_empty() {
+            let changes = self.root.join(KEYS);
+            if changes.exists() {
+                self.copy(&changes, KEYS)?;
+            }
             self.copy(&self.root.join(PUBLIC_KEY), PUBLIC_KEY)?;
         }
         for (note, path) in notes {

@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //! ```text
-//! <root>/public.pem                          the key every package here is signed with
+//! <root>/public.pem                          the key packages are signed with now
+//! <root>/keys.json                           how it came after others, if it did: each key signed for the next
 //! <root>/<camera>/chain.json                 the end of the camera's chain, signed
 //! <root>/<camera>/2026/11/21/<violation id>/ one package, by the UTC day of the act
 //!     act.jpg clip.mp4 …                     the files
@@ -18,6 +19,11 @@
 //! is removed, swapped or slipped in later breaks the chain. `chain.json` names the last one, so that the end cannot be
 //! cut off unnoticed; who can put back an older `chain.json` as well can still do that, unless a copy of it is kept
 //! elsewhere.
+//!
+//! # Keys
+//! [`Signer::change`] makes a new key pair; old and new sign for one another. Packages before the change stay as they are, the
+//! chain goes on, and who trusts any of the keys can check all of it. A package signed with a key that nothing leads to
+//! is named.
 //!
 //! # A bucket
 //! With a [`Mirror`] every package is also copied into a bucket of an S3-compatible store, in the same layout: each file's name
@@ -35,6 +41,7 @@
 mod bucket;
 mod chain;
 mod disk;
+mod keys;
 mod manifest;
 mod mirror;
 mod signer;

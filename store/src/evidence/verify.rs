@@ -12,6 +12,7 @@ use super::{
     Bucket, EvidenceError, Manifest, PublicKey,
     chain::{self, CHAIN, State, Unusable},
     disk,
+    keys::{Changes, KEYS, Keys},
     manifest::{MANIFEST, MANIFEST_SCHEMA, PUBLIC_KEY, SIGNATURE},
     mirror::TO_COPY,
     tree::Tree,
@@ -76,11 +77,21 @@ pub enum Fault {
         /// The key used.
         key_id: String,
     },
-    /// The package's key file is missing or no key, or differs from the one used.
-    #[error("{PUBLIC_KEY} is missing or not the key {expected}")]
+    /// The package's key file is missing or no key.
+    #[error("{PUBLIC_KEY} is missing or no key; expected {expected} or one it vouches for")]
     KeyFile {
         /// The key used.
         expected: String,
+    },
+    /// It was signed with a key that neither is trusted nor follows from one that is.
+    #[error("package number {number} was signed with key {found}, which {trusted} does not vouch for")]
+    KeyUnknown {
+        /// Its number in the camera's chain, by its own word; 0 if it says none.
+        number: u64,
+        /// The key inside the package.
+        found: String,
+        /// The key that is trusted.
+        trusted: String,
     },
     /// A field does not say what it must here: the package lies in another's place, say.
     #[error("{field} is {found:?}, expected {expected:?}")]
@@ -216,7 +227,13 @@ fn verify_tree(tree: Tree, path: &Path, trusted: Option<&PublicKey>) -> Result<R
         (None, _) => return Err(VerifyError::NothingThere { path: path.to_owned() }),
     };
     let report = Report { packages: 0, files: 0, bytes: 0, chains: BTreeMap::new(), key_id: key.id(), trust };
-    let mut check = Check { tree, key, report };
+    // Said by the root itself, and worth what the signatures in it are.
+    let changes = match root {
+        Some(root) => Changes::parse(tree.read(&root.join(KEYS))?.as_deref(), &root.join(KEYS))?,
+        None => Changes::default(),
+    };
+    let keys = Keys::of(key.clone(), &changes);
+    let mut check = Check { tree, key, keys, report };
     if is_package {
         check.package(path)?;
     } else {
@@ -227,14 +244,16 @@ fn verify_tree(tree: Tree, path: &Path, trusted: Option<&PublicKey>) -> Result<R
 
 struct Check {
     tree: Tree,
+    /// The one that is trusted, and with it all of `keys`.
     key: PublicKey,
+    keys: Keys,
     report: Report,
 }
 
 impl Check {
     fn root(&mut self, root: &Path) -> Result<(), VerifyError> {
         for (name, path, is_dir) in self.tree.entries(root)? {
-            if [PUBLIC_KEY, LOCK, ASIDE, TO_COPY].contains(&name.as_str()) {
+            if [PUBLIC_KEY, KEYS, LOCK, ASIDE, TO_COPY].contains(&name.as_str()) {
                 continue;
             }
             match CameraId::new(&name) {
@@ -247,7 +266,7 @@ impl Check {
 
     /// All packages of a camera, and its chain.
     fn camera(&mut self, root: &Path, camera: &CameraId, dir: &Path) -> Result<(), VerifyError> {
-        let state = State::read(&self.tree, dir, &self.key).map_err(|unusable| {
+        let state = State::read(&self.tree, dir, &self.keys).map_err(|unusable| {
             let reason = match unusable {
                 Unusable::Missing => "is missing".to_owned(),
                 Unusable::Broken(reason) => reason,
@@ -268,10 +287,23 @@ impl Check {
         }
         packages.sort();
         let mut links = Vec::new();
+        let mut unknown: Option<(u64, VerifyError)> = None;
         for package in packages {
-            let (manifest, sha256) = self.package(&package)?;
+            let (manifest, sha256) = match self.package(&package) {
+                // Found by day and id: the first link that nothing leads to may come later.
+                Err(VerifyError::Fault { path, fault: Fault::KeyUnknown { number, found, trusted } }) => {
+                    if unknown.as_ref().is_none_or(|(least, _)| number < *least) {
+                        unknown = Some((number, fault(&path, Fault::KeyUnknown { number, found, trusted })));
+                    }
+                    continue;
+                }
+                checked => checked?,
+            };
             in_its_place(root, &package, &manifest).map_err(|wrong| fault(&package, wrong))?;
             links.push((manifest.chain, sha256, package));
+        }
+        if let Some((_, error)) = unknown {
+            return Err(error);
         }
         links.sort_by_key(|(link, ..)| link.number);
         let mut before: Option<&str> = None;
@@ -306,13 +338,17 @@ impl Check {
         let signature = self.tree.read(&package.join(SIGNATURE))?.ok_or_else(|| wrong(Fault::SignatureMissing))?;
         let signature: [u8; 64] =
             signature.as_slice().try_into().map_err(|_| wrong(Fault::SignatureMalformed { found: signature.len() }))?;
-        let key_id = self.key.id();
-        if !self.key.verify(&bytes, &signature) {
-            return Err(wrong(Fault::SignatureWrong { key_id }));
-        }
         let path = package.join(PUBLIC_KEY);
-        if !self.tree.read(&path)?.is_some_and(|pem| PublicKey::parse(&pem, &path).is_ok_and(|key| key == self.key)) {
-            return Err(wrong(Fault::KeyFile { expected: key_id }));
+        let key = self.tree.read(&path)?.and_then(|pem| PublicKey::parse(&pem, &path).ok());
+        let key = key.ok_or_else(|| wrong(Fault::KeyFile { expected: self.key.id() }))?;
+        let key_id = key.id();
+        if !self.keys.holds(&key) {
+            let said = serde_json::from_slice::<Manifest>(&bytes);
+            let number = said.map_or(0, |manifest| manifest.chain.number);
+            return Err(wrong(Fault::KeyUnknown { number, found: key_id, trusted: self.key.id() }));
+        }
+        if !key.verify(&bytes, &signature) {
+            return Err(wrong(Fault::SignatureWrong { key_id }));
         }
         let unreadable = |reason: String| wrong(Fault::ManifestUnreadable { reason });
         let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;

@@ -15,6 +15,7 @@ use super::{
     Signer,
     chain::{self, End, State},
     disk,
+    keys::KEYS,
     manifest::{MANIFEST, PUBLIC_KEY, SIGNATURE},
 };
 
@@ -80,12 +81,16 @@ impl Writer {
         }
         fs::create_dir(&aside).map_err(EvidenceError::io("making", &aside))?;
         let public = root.join(PUBLIC_KEY);
-        if public.exists() {
-            let (expected, found) = (PublicKey::read(&public)?.id(), signer.public_key().id());
-            if expected != found {
-                return Err(EvidenceError::OtherKey { root: root.to_owned(), expected, found });
+        let known = public.exists().then(|| PublicKey::read(&public)).transpose()?;
+        if let Some(known) = known.as_ref().filter(|known| !signer.keys().holds(known)) {
+            let (expected, found) = (known.id(), signer.public_key().id());
+            return Err(EvidenceError::OtherKey { root: root.to_owned(), expected, found });
+        }
+        if known.as_ref() != Some(&signer.public_key()) {
+            if known.is_some() {
+                // Before the new key is named: until then the old one stands, which the list agrees with too.
+                signer.changes().write(root, &aside.join(KEYS))?;
             }
-        } else {
             let pem = signer.public_key().pem().map_err(EvidenceError::io("writing", &public))?;
             disk::replace(&public, pem.as_bytes(), &aside.join(PUBLIC_KEY))
                 .map_err(EvidenceError::io("writing", &public))?;
@@ -125,7 +130,7 @@ impl Writer {
         }
         let last = match ends.get(&violation.camera) {
             Some(end) => end.clone(),
-            None => chain::find_end(&self.root, &violation.camera, &self.signer.public_key())?,
+            None => chain::find_end(&self.root, &violation.camera, &self.signer.keys())?,
         };
         // Whatever fails below, the next writer looks at the disk again.
         ends.remove(&violation.camera);
