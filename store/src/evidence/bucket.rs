@@ -19,7 +19,7 @@ use super::EvidenceError;
 use crate::tls::{self, Connector};
 
 /// Longest time a request may take; the largest is a clip of some megabytes.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Before the store closes it.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -58,12 +58,22 @@ impl fmt::Display for BucketConfig {
 pub struct Bucket {
     config: BucketConfig,
     store: AmazonS3,
-    runtime: Runtime,
+    /// Gone only when this is dropped.
+    runtime: Option<Runtime>,
 }
 
 impl fmt::Debug for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Bucket({})", self.config)
+    }
+}
+
+impl Drop for Bucket {
+    fn drop(&mut self) {
+        // Waits for nobody, so that it may happen on a thread of an asynchronous runtime.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -90,7 +100,14 @@ impl Bucket {
             .map_err(|error| wrong(error.to_string()))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { config, store, runtime })
+        Ok(Self { config, store, runtime: Some(runtime) })
+    }
+
+    fn wait<T>(&self, asked: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(asked),
+            None => Err(object_store::Error::Generic { store: "S3", source: "ended".into() }),
+        }
     }
 
     fn key(&self, path: &str) -> Key {
@@ -109,14 +126,14 @@ impl Bucket {
 
     /// Writes an object whole, in place of one of its name. Returns when the store has it.
     pub(super) fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), EvidenceError> {
-        let written = self.runtime.block_on(self.store.put(&self.key(path), bytes.into()));
+        let written = self.wait(self.store.put(&self.key(path), bytes.into()));
         written.map(drop).map_err(self.refused(path))
     }
 
     /// Reads an object whole; `None`: there is none.
     pub fn get(&self, path: &str) -> Result<Option<Vec<u8>>, EvidenceError> {
         let key = self.key(path);
-        let read = self.runtime.block_on(async { self.store.get(&key).await?.bytes().await });
+        let read = self.wait(async { self.store.get(&key).await?.bytes().await });
         match read {
             Ok(bytes) => Ok(Some(bytes.into())),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -127,7 +144,7 @@ impl Bucket {
     /// Names directly below a folder, and whether each is one itself.
     pub(super) fn list(&self, path: &str) -> Result<Vec<(String, bool)>, EvidenceError> {
         let key = self.key(path);
-        let listed = self.runtime.block_on(self.store.list_with_delimiter(Some(&key)));
+        let listed = self.wait(self.store.list_with_delimiter(Some(&key)));
         let listed = listed.map_err(self.refused(path))?;
         let name = |key: &Key| key.filename().unwrap_or_default().to_owned();
         let folders = listed.common_prefixes.iter().map(|key| (name(key), true));
