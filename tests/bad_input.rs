@@ -71,7 +71,7 @@ fn a_missing_model_and_a_wrong_one() {
     }
     let (code, said) = replay(&config, JUNCTION_SUB);
     assert_eq!(code, Some(1));
-    assert_says(&said, &["nanodet_g_int8_480x640.onnx has sha256", "expected 3d4766b7"]);
+    assert_says(&said, &["nanodet_g_int8.onnx has sha256", "expected 1cc0d641"]);
 
     config.engine("[detector]\nmodel = \"yolo-dream\"\n");
     let (code, said) = replay(&config, JUNCTION_SUB);

@@ -2,24 +2,30 @@
 //!
 //! [`Runtime`] is the library, loaded once per process; a [`Detector`] is one session with its buffers, owned by one
 //! thread. The picture comes scaled already ([`stopline_types::Frame::image`]); here it is normalised and framed
-//! (`preprocess`), run, read (`heads`), freed of doubles (`nms`), and its boxes are put into the stream's own pixels. [`PlateLocator`] and [`PlateReader`] are the
+//! (`preprocess`), run, read (`heads`), freed of doubles (`nms`), and its boxes are put into the stream's own pixels. A [`SparingDetector`] looks again only where
+//! the picture changed (`changes`). [`PlateLocator`] and [`PlateReader`] are the
 //! same for plates.
 
+mod changes;
 mod detector;
 mod heads;
 mod nms;
+mod parts;
 mod plates;
 mod preprocess;
 mod runtime;
 mod session;
+mod sparing;
 
 use std::path::PathBuf;
 
 use stopline_types::{CameraId, SizePx};
 
 pub use detector::{Detector, DetectorOptions};
+pub use parts::Part;
 pub use plates::{CharacterOdds, LocatedPlate, PlateLocator, PlateReader, RawRead};
 pub use runtime::Runtime;
+pub use sparing::{Known, SparingDetector};
 
 /// What can go wrong between a picture and its detections.
 #[derive(Debug, thiserror::Error)]

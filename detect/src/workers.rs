@@ -24,7 +24,7 @@ use stopline_types::{Detection, Frame};
 use counters::Counters;
 pub use counters::WorkerStats;
 
-use crate::inference::{Detector, InferenceError};
+use crate::inference::{InferenceError, SparingDetector};
 
 /// How a frame was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Workers {
     /// - `observe(frame, detections)` makes of them what the camera's rules make of them.
     /// - `emit(frame, observed, looked)` hands that on; the frame is dropped afterwards.
     pub fn start<T, R, Take, Observe, Emit>(
-        detectors: Vec<Detector>,
+        detectors: Vec<SparingDetector>,
         take: Take,
         observe: Observe,
         emit: Emit,
@@ -63,7 +63,7 @@ impl Workers {
         Observe: Fn(&T, Vec<Detection>) -> R + Send + Sync + 'static,
         Emit: Fn(&T, R, Looked) + Send + Sync + 'static,
     {
-        let batch = detectors.iter().map(Detector::batch).max().unwrap_or(1);
+        let batch = detectors.iter().map(SparingDetector::batch).max().unwrap_or(1);
         let looks =
             detectors.into_iter().map(|mut detector| move |frames: &[&Frame]| detector.detect(frames)).collect();
         Self::spawn(looks, batch, take, observe, emit)

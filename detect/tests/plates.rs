@@ -117,7 +117,7 @@ fn manifests_that_make_no_sense_are_refused_by_key() {
         ("locator = \"tiny-locator\",", "locator = \"vehicles\",", "plates.locator"),
         ("default = \"vehicles\"", "default = \"tiny-reader\"", "default"),
         ("slots = 10", "slots = 0", "model.tiny-reader.head.slots"),
-        ("sure_above = 0.9", "sure_above = 1.5", "model.tiny-reader.head.sure_above"),
+        ("sure_above = 0.8", "sure_above = 1.5", "model.tiny-reader.head.sure_above"),
         ("margin = 0.05", "margin = -1", "model.tiny-reader.head.margin"),
         ("WXYZ", "WXYY", "model.tiny-reader.head.alphabet"),
         ("place = \"stretch\"", "place = \"centre\"", "model.tiny-reader.input"),

@@ -99,7 +99,8 @@ fn frames_that_cannot_be_judged_are_counted_and_the_others_pass() {
         let emitted = emitted.clone();
         move |frame: &Owned, found: Vec<Detection>, _: Looked| emitted.lock().unwrap().push((frame.0.seq, found))
     };
-    let workers = Workers::start(vec![detector(4), detector(4)], take, |_: &Owned, found| found, emit).unwrap();
+    let workers =
+        Workers::start(vec![detector(4).into(), detector(4).into()], take, |_: &Owned, found| found, emit).unwrap();
     let stats = workers.join();
     let emitted = emitted.lock().unwrap();
     assert_eq!(emitted.len(), 45);

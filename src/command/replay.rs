@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use stopline_detect::{
     analyze::{Analyzer, recording},
-    inference::Detector,
+    inference::SparingDetector,
 };
 use stopline_ingest::{GateConfig, replay::FileCamera};
 use stopline_store::evidence::{Signer, Writer};
@@ -75,6 +75,11 @@ pub(crate) fn replay(
     if args.gate {
         source = source.gated(GateConfig::default());
     }
+    // What is known of the last picture is known to the next only if they come one after the other.
+    if config.engine.detector.spare {
+        detectors.truncate(1);
+    }
+    let (mut detectors, known) = detection::sparing(&config.engine, detectors);
     let mut analyzer = Analyzer::new(camera.id.clone(), scene, detection::law()?, model);
     let mut moments = Moments::default();
     let eye = detection::plate_eye(&config.engine)?;
@@ -134,6 +139,8 @@ pub(crate) fn replay(
         record.flush()?;
     }
     progress.end();
+    let (looked, shown) = known.pixels();
+    tracing::info!("detector: looked at {:.0} % of the pixels", 100.0 * looked as f64 / shown.max(1) as f64);
     events.sort_by(|a, b| a.utc().cmp(&b.utc()).then_with(|| a.id().cmp(&b.id())));
     let wall_s = began.elapsed().as_secs_f64();
     Ok(Replayed { events, frames, media_s, wall_s, broken })
@@ -150,7 +157,7 @@ fn events_of(jobs: Vec<PlateJob>) -> Vec<Event> {
 
 /// Each detector takes one frame of the group, at the same time; results come back in the frames' order.
 fn detect_side_by_side<'f>(
-    detectors: &mut [Detector],
+    detectors: &mut [SparingDetector],
     group: &'f [Frame],
 ) -> anyhow::Result<Vec<(&'f Frame, Vec<stopline_types::Detection>)>> {
     std::thread::scope(|scope| {

@@ -100,11 +100,13 @@ pub(crate) struct DetectorConfig {
     /// Frames in one model call, at most; only models with a free batch size take more than one. On a CPU one is
     /// fastest (benches/RESULTS.md): the caches hold one picture's layers, not four's.
     pub max_batch: usize,
+    /// Look again only where the picture changed, with models that take parts of it.
+    pub spare: bool,
 }
 
 impl Default for DetectorConfig {
     fn default() -> Self {
-        Self { model: "nanodet-g".into(), workers: 0, max_fps: 12.5, max_batch: 1 }
+        Self { model: "nanodet-g".into(), workers: 0, max_fps: 12.5, max_batch: 1, spare: true }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use stopline_detect::{
-    inference::{Detector, DetectorOptions, PlateLocator, PlateReader, Runtime},
+    inference::{Detector, DetectorOptions, Known, PlateLocator, PlateReader, Runtime, SparingDetector},
     law::Catalogue,
     models::Manifest,
     plate::{Grammar, PlateEye},
@@ -35,6 +35,16 @@ pub(crate) fn detectors(config: &EngineConfig, count: usize) -> anyhow::Result<V
     let runtime = Runtime::load(&config.onnxruntime)?;
     let options = DetectorOptions { threads: 1, max_batch: config.detector.max_batch, ..Default::default() };
     (0..count).map(|_| Ok(Detector::new(&runtime, &model, options)?)).collect()
+}
+
+/// The same as they look at streams: sparing, if configured, what did not change. They share what is known of each camera.
+pub(crate) fn sparing(config: &EngineConfig, detectors: Vec<Detector>) -> (Vec<SparingDetector>, Arc<Known>) {
+    let known = Arc::new(Known::default());
+    let sparing = |detector: Detector| match config.detector.spare {
+        true => SparingDetector::new(detector, Arc::clone(&known)),
+        false => detector.into(),
+    };
+    (detectors.into_iter().map(sparing).collect(), known)
 }
 
 /// What reads plates; `None` where the configuration says no, or no model of the manifest does.

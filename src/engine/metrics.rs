@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use stopline_detect::inference::Known;
 use stopline_ingest::RingStats;
 use stopline_types::{CameraState, CameraStatus};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -22,12 +23,16 @@ const STATES: [CameraState; 6] = [
 ];
 
 /// Serves until the task is aborted; gives the address too, since port 0 means any.
-pub(super) async fn serve(listen: SocketAddr, cameras: Arc<Cameras>) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+pub(super) async fn serve(
+    listen: SocketAddr,
+    cameras: Arc<Cameras>,
+    known: Arc<Known>,
+) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("metrics.listen: {listen}"))?;
     let address = listener.local_addr()?;
     let answer = move || {
         let seen: Vec<_> = cameras.all().iter().map(|e| (e.status(), e.source.ring.stats())).collect();
-        std::future::ready(([(CONTENT_TYPE, FORMAT)], text(&seen)))
+        std::future::ready(([(CONTENT_TYPE, FORMAT)], text(&seen) + &pixels(&known)))
     };
     let router = Router::new().route("/metrics", get(answer));
     let task = tokio::spawn(async move {
@@ -127,6 +132,17 @@ fn text(cameras: &[(CameraStatus, RingStats)]) -> String {
         }
     }
     out
+}
+
+/// What the detector was spared, of all cameras together.
+fn pixels(known: &Known) -> String {
+    let (looked, shown) = known.pixels();
+    let name = "stopline_detector_pixels_total";
+    format!(
+        "# HELP {name} Pixels of analysed frames: looked at by the model, and spared because nothing changed there.\n\
+         # TYPE {name} counter\n{name}{{what=\"looked_at\"}} {looked}\n{name}{{what=\"spared\"}} {}\n",
+        shown.saturating_sub(looked)
+    )
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub(crate) mod outlets;
 mod pages;
 pub(crate) mod plates;
 mod plates_borne;
+mod plates_looks;
 mod reload;
 pub(crate) mod sections;
 mod sharing;
@@ -167,6 +168,7 @@ impl Engine {
         let outlets = Outlets { desk, prover, intake: intake.clone() };
         let watching = tokio::spawn(view::watch(views.clone(), Arc::clone(&cameras)));
         let lag = Arc::new(Lag::default());
+        let (detectors, known) = detection::sparing(engine, detectors);
         let workers = start_workers(detectors, &hub, &cameras, &outlets, (Arc::clone(&lag), hooks))?;
         let pages = match &onward {
             Onward::Kafka(_) => None,
@@ -189,7 +191,7 @@ impl Engine {
             }
         };
         let metrics = match engine.metrics.listen {
-            Some(listen) => Some(metrics::serve(listen, Arc::clone(&cameras)).await?),
+            Some(listen) => Some(metrics::serve(listen, Arc::clone(&cameras), known).await?),
             None => None,
         };
         if let Some((address, _)) = &metrics {
@@ -323,7 +325,7 @@ impl Stopped {
 }
 
 fn start_workers(
-    detectors: Vec<stopline_detect::inference::Detector>,
+    detectors: Vec<stopline_detect::inference::SparingDetector>,
     hub: &Arc<Hub>,
     cameras: &Arc<Cameras>,
     outlets: &Outlets,

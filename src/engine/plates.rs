@@ -19,10 +19,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{evidence::Source, plates_borne::Borne};
-use stopline_detect::plate::{PlateEye, PlateFound, PlateMoment, owner, vote::Look};
-use stopline_ingest::{CropRequest, Part, PartWanted, Ring};
-use stopline_types::{BgrImage, BoxPx, CameraId, Event, PlateRead, PlateSeen, UtcUs, VehicleClass};
+use super::{
+    evidence::Source,
+    plates_borne::Borne,
+    plates_looks::{Looks, Tracks, after_the_first, cut_out, own_look},
+};
+use stopline_detect::plate::{PlateEye, PlateFound, PlateMoment};
+use stopline_ingest::{Part, Ring};
+use stopline_types::{BgrImage, CameraId, Event, PlateRead, UtcUs, VehicleClass};
 
 /// Events that may wait for their plates, and as many in the channel to them. When full: an event goes on without, counted
 /// `queue_full`.
@@ -43,9 +47,6 @@ const LOOKS: [(usize, usize); 3] = [(16, 6), (48, 3), (usize::MAX, 1)];
 /// Plates of tracks that go on after a violation are remembered for so long, and so many of them.
 const REMEMBERED_S: f64 = 900.0;
 const REMEMBERED: usize = 4096;
-/// How much more than the vehicle's box is cut out, share of its sides: plates stand out, and boxes are of another moment by
-/// up to half a frame.
-const GROWN: f32 = 0.12;
 
 /// An event with the moments of its track.
 #[derive(Debug)]
@@ -152,7 +153,7 @@ impl PlateReading {
 
     /// Attaches plates to events of one camera; each track is looked at in at most `looks` moments.
     pub(crate) fn attach(&mut self, ring: &Ring, jobs: Vec<PlateJob>, looks: usize) -> Vec<Event> {
-        let mut tracks: BTreeMap<u64, (Vec<PlateMoment>, Option<VehicleClass>)> = BTreeMap::new();
+        let mut tracks = Tracks::new();
         let Some(camera) = jobs.first().map(|job| job.event.camera().clone()) else { return Vec::new() };
         for job in jobs.iter().filter(|job| !self.known.contains_key(&(camera.clone(), job.track()))) {
             let (moments, class) = tracks.entry(job.track()).or_default();
@@ -196,44 +197,50 @@ impl PlateReading {
         self.known.contains_key(&(camera.clone(), track))
     }
 
-    fn read(
-        &mut self,
-        ring: &Ring,
-        camera: &CameraId,
-        tracks: &BTreeMap<u64, (Vec<PlateMoment>, Option<VehicleClass>)>,
-    ) -> BTreeMap<u64, Option<PlateRead>> {
-        let all: Vec<(u64, PlateMoment)> = tracks
-            .iter()
-            .flat_map(|(track, (moments, _))| moments.iter().map(|moment| (*track, moment.clone())))
-            .collect();
-        let parts = cut_out(ring, &all);
-        let mut looks: BTreeMap<u64, Vec<Look>> = BTreeMap::new();
-        let mut failed = HashSet::new();
-        for pictures in parts.chunks(BATCH) {
-            for ((track, moment, part), found) in pictures.iter().zip(self.look(pictures)) {
-                match found {
-                    Some(found) => looks.entry(*track).or_default().extend(own_look(found, moment, part)),
-                    None => drop(failed.insert(*track)),
-                }
-            }
-        }
-        let judge = |track: &u64, class| looks.get(track).and_then(|looks| self.eye.judge(looks, class));
+    /// The best pictures first; the others only of plates that can be read but are not sure by then.
+    fn read(&mut self, ring: &Ring, camera: &CameraId, tracks: &Tracks) -> BTreeMap<u64, Option<PlateRead>> {
+        let mut looks = Looks::default();
+        // Cut out together: decoding costs more than looking, and no group of pictures is to be decoded twice.
+        let mut pictures = cut_out(ring, tracks);
+        looks.pictured.extend(pictures.iter().map(|(track, ..)| *track));
+        let rest = after_the_first(&mut pictures);
+        self.look_at(&pictures, &mut looks);
+        let open = |track: &u64, class| self.judge(&looks, *track, class).is_some_and(|plate| !plate.sure);
+        let open: HashSet<u64> =
+            tracks.iter().filter(|(track, (_, class))| open(track, *class)).map(|(track, _)| *track).collect();
+        let rest: Vec<_> = rest.into_iter().filter(|(track, ..)| open.contains(track)).collect();
+        self.look_at(&rest, &mut looks);
         let mut read: BTreeMap<u64, _> =
-            tracks.iter().map(|(track, (_, class))| (*track, judge(track, *class))).collect();
+            tracks.iter().map(|(track, (_, class))| (*track, self.judge(&looks, *track, *class))).collect();
         self.borne.doubt(camera, &mut read);
         let counts = &self.counts;
         for (track, plate) in &read {
             match plate {
                 Some(plate) if plate.sure => drop(counts.sure.fetch_add(1, Ordering::Relaxed)),
                 Some(_) => drop(counts.unsure.fetch_add(1, Ordering::Relaxed)),
-                None if failed.contains(track) => PlateCounts::add(&counts.failed, "the models failed"),
-                None if !parts.iter().any(|(of, ..)| of == track) => {
+                None if looks.failed.contains(track) => PlateCounts::add(&counts.failed, "the models failed"),
+                None if !looks.pictured.contains(track) => {
                     PlateCounts::add(&counts.no_picture, "its packets are gone or broken");
                 }
                 None => drop(counts.none.fetch_add(1, Ordering::Relaxed)),
             }
         }
         read
+    }
+
+    fn judge(&self, looks: &Looks, track: u64, class: Option<VehicleClass>) -> Option<PlateRead> {
+        looks.own.get(&track).and_then(|looks| self.eye.judge(looks, class))
+    }
+
+    fn look_at(&mut self, pictures: &[(u64, PlateMoment, Part)], looks: &mut Looks) {
+        for pictures in pictures.chunks(BATCH) {
+            for ((track, moment, part), found) in pictures.iter().zip(self.look(pictures)) {
+                match found {
+                    Some(found) => looks.own.entry(*track).or_default().extend(own_look(found, moment, part)),
+                    None => drop(looks.failed.insert(*track)),
+                }
+            }
+        }
     }
 
     /// Plates of each picture; `None` where the models failed. A picture that fails does not take the others with it.
@@ -251,41 +258,6 @@ impl PlateReading {
         });
         one_by_one.collect()
     }
-}
-
-/// The vehicle's pictures that are still there.
-fn cut_out(ring: &Ring, wanted: &[(u64, PlateMoment)]) -> Vec<(u64, PlateMoment, Part)> {
-    let times = wanted.iter().map(|(_, moment)| moment.time.utc);
-    let (Some(first), Some(last)) = (times.clone().min(), times.max()) else { return Vec::new() };
-    let Ok(cut) = ring.cut(first, last) else { return Vec::new() };
-    let parts: Vec<PartWanted> = wanted
-        .iter()
-        .map(|(_, moment)| PartWanted { at: moment.time.utc, part: grown(&moment.bbox, moment) })
-        .collect();
-    let made = wanted.iter().zip(cut.parts(&parts));
-    made.filter_map(|((track, moment), part)| Some((*track, moment.clone(), part.ok()?))).collect()
-}
-
-fn grown(bbox: &BoxPx, moment: &PlateMoment) -> CropRequest {
-    let (w, h) = (moment.frame_px.w.max(1) as f32, moment.frame_px.h.max(1) as f32);
-    let (dx, dy) = (bbox.w * GROWN, bbox.h * GROWN);
-    let inside = |from: f32, to: f32| (from.clamp(0.0, 1.0), to.clamp(0.0, 1.0));
-    let (left, right) = inside((bbox.x - dx) / w, (bbox.right() + dx) / w);
-    let (top, bottom) = inside((bbox.y - dy) / h, (bbox.bottom() + dy) / h);
-    CropRequest { x: left, y: top, w: right - left, h: bottom - top }
-}
-
-/// The look at this vehicle's own plate, if its picture shows it.
-fn own_look(found: Vec<PlateFound>, moment: &PlateMoment, part: &Part) -> Option<Look> {
-    let placed = found.into_iter().map(|plate| {
-        let bbox = BoxPx { x: plate.bbox.x + part.x as f32, y: plate.bbox.y + part.y as f32, ..plate.bbox };
-        PlateFound { bbox, ..plate }
-    });
-    let (PlateFound { bbox, look, .. }, doubtful) =
-        owner::of_vehicle(placed.collect(), &moment.scaled_to(part.frame_px))?;
-    let tenth = |v: f32| (v * 10.0).round() / 10.0;
-    let bbox = BoxPx { x: tenth(bbox.x), y: tenth(bbox.y), w: tenth(bbox.w), h: tenth(bbox.h) };
-    Some(Look { seen: Some(PlateSeen { utc: part.time, bbox, frame_px: part.frame_px }), doubtful, ..look })
 }
 
 /// Where events of cameras go for their plates.

@@ -47,7 +47,7 @@ mod tests {
     fn plate(at_s: f64, reads: u32) -> Option<PlateRead> {
         let utc = UtcUs(0).plus_s(at_s);
         let json = serde_json::json!({
-            "text": "29G133871", "confidence": 0.99, "sure": true, "doubts": [], "display": null, "kinds": [], "kind": null,
+            "text": "29G133871", "confidence": 0.99, "sure": true, "doubts": [], "display": "29-G1 338.71", "kinds": [], "kind": null,
             "colour": null, "lines": 2, "province": null, "raw": "29G133871", "edits": [], "characters": [], "alternatives": [],
             "class_mismatch": false, "reads": reads, "model": "m",
             "seen": {"utc": utc, "box": [1.0, 1.0, 20.0, 16.0], "frame_px": [640, 360]},

@@ -8,7 +8,7 @@ use stopline_detect::{
     plate::{Grammar, PlateMoments},
 };
 use stopline_ingest::{AnalysePlan, RingLimits, replay::FileCamera};
-use stopline_types::{CaptureTime, Passage, RuleKind, SizePx, TimeSource};
+use stopline_types::{BoxPx, CaptureTime, Passage, RuleKind, SizePx, TimeSource};
 
 use super::*;
 

@@ -4,16 +4,17 @@ use ort::{
     session::Session,
     value::{TensorElementType, TensorRef, ValueType},
 };
-use stopline_types::{Detection, Frame, SizePx};
+use stopline_types::{BgrImage, BoxPx, Detection, Frame, SizePx};
 
 use super::{
     InferenceError, Runtime,
     heads::{Candidate, Reader},
     nms::Suppress,
-    preprocess::{Placement, Preprocess},
+    parts::Part,
+    preprocess::{Placement, Preprocess, floats},
     session::{all_finite, open},
 };
-use crate::models::{Batch, InputSpec, VerifiedModel};
+use crate::models::{Batch, Head, InputSpec, VerifiedModel};
 
 /// How a detector runs.
 #[derive(Debug, Clone, Copy)]
@@ -38,11 +39,12 @@ pub struct Detector {
     session: Session,
     version: String,
     input: InputSpec,
-    /// Rows and columns of one picture's output.
-    output: (usize, usize),
+    head: Head,
     preprocess: Preprocess,
     tensor: Vec<f32>,
     slots: usize,
+    /// Input of the last run.
+    last: SizePx,
     reader: Reader,
     suppress: Suppress,
 }
@@ -72,10 +74,11 @@ impl Detector {
             source,
         })?;
         let size = entry.input.size;
-        let output = (entry.head.anchors(size), entry.head.columns());
-        let rows = [3, i64::from(size.h), i64::from(size.w)];
+        let of_any = |declared: i64| if entry.input.step.is_some() { -1 } else { declared };
+        let rows = [3, of_any(size.h.into()), of_any(size.w.into())];
         check_outlets(&version, "the input", session.inputs(), &entry.input, &rows)?;
-        check_outlets(&version, "the output", session.outputs(), &entry.input, &[output.0 as i64, output.1 as i64])?;
+        let rows = [of_any(entry.head.anchors(size) as i64), entry.head.columns() as i64];
+        check_outlets(&version, "the output", session.outputs(), &entry.input, &rows)?;
         let slots = match entry.input.batch {
             Batch::One => 1,
             Batch::Dynamic => options.max_batch.max(1),
@@ -85,10 +88,11 @@ impl Detector {
         Ok(Self {
             session,
             version,
-            output,
+            head: entry.head.clone(),
             tensor: vec![0.0; slots * preprocess.len()],
             preprocess,
             slots,
+            last: size,
             reader: Reader::new(entry, confidence),
             suppress: Suppress::new(&entry.nms),
             input: entry.input.clone(),
@@ -119,38 +123,66 @@ impl Detector {
     pub fn detect(&mut self, frames: &[&Frame]) -> Result<Vec<Vec<Detection>>, InferenceError> {
         let mut found = Vec::with_capacity(frames.len());
         for chunk in frames.chunks(self.slots) {
-            found.extend(self.run(chunk)?);
+            let pictures: Vec<_> = chunk.iter().map(|frame| (*frame, &frame.image, frame.seen())).collect();
+            found.extend(self.run(&pictures)?);
         }
         Ok(found)
     }
 
+    /// What is seen in a part of a frame's picture, `part` in pixels of that picture and inside it. Costs as much less as the part
+    /// is smaller, where the model takes smaller inputs.
+    pub fn detect_part(&mut self, frame: &Frame, part: Part) -> Result<Vec<Detection>, InferenceError> {
+        let (image, seen) = part.of(frame);
+        Ok(self.run(&[(frame, &image, seen)])?.pop().unwrap_or_default())
+    }
+
+    /// True when a part of a picture costs less than the whole.
+    #[must_use]
+    pub fn takes_parts(&self) -> bool {
+        self.input.step.is_some()
+    }
+
+    /// Sides of parts that need no padding are multiples of this.
+    pub(super) fn step(&self) -> u32 {
+        self.input.step.unwrap_or(1)
+    }
+
+    /// Of doubles in what was found in several parts the weaker go.
+    pub(super) fn suppress(&self, found: Vec<Detection>) -> Vec<Detection> {
+        self.suppress.apply(found)
+    }
+
     /// One run of the session on a full batch of whatever the buffers hold, the output not read: the ceiling that
-    /// [`Detector::detect`] is measured against.
+    /// [`Detector::detect`] is measured against, in the same input.
     pub fn run_alone(&mut self) -> Result<(), InferenceError> {
         let engine = |source| InferenceError::Engine { model: self.version.clone(), doing: "run", source };
-        let SizePx { w, h } = self.input.size;
+        let SizePx { w, h } = self.last;
         let shape = [self.slots, 3, h as usize, w as usize];
-        let tensor = TensorRef::from_array_view((shape, &self.tensor[..])).map_err(engine)?;
+        let tensor =
+            TensorRef::from_array_view((shape, &self.tensor[..self.slots * floats(self.last)])).map_err(engine)?;
         self.session.run(ort::inputs![tensor]).map_err(engine)?;
         Ok(())
     }
 
-    fn run(&mut self, frames: &[&Frame]) -> Result<Vec<Vec<Detection>>, InferenceError> {
-        let placements = frames.iter().map(|frame| self.place(frame)).collect::<Result<Vec<_>, _>>()?;
-        let share = self.preprocess.len();
-        for (slot, (frame, placement)) in frames.iter().zip(&placements).enumerate() {
+    /// One run, in the smallest input that all pictures fit in.
+    fn run(&mut self, pictures: &[(&Frame, &BgrImage, BoxPx)]) -> Result<Vec<Vec<Detection>>, InferenceError> {
+        let sizes = pictures.iter().map(|(_, image, _)| self.input.size_for(image.size));
+        let input = sizes.fold(SizePx { w: 0, h: 0 }, |a, b| SizePx { w: a.w.max(b.w), h: a.h.max(b.h) });
+        let placements = pictures.iter().map(|picture| self.place(picture, input)).collect::<Result<Vec<_>, _>>()?;
+        self.last = input;
+        let share = floats(input);
+        for (slot, ((_, image, _), placement)) in pictures.iter().zip(&placements).enumerate() {
             let tensor = &mut self.tensor[slot * share..][..share];
-            self.preprocess.write(slot, tensor, &frame.image, *placement);
+            self.preprocess.write(slot, tensor, image, *placement, input);
         }
         let engine = |doing, source| InferenceError::Engine { model: self.version.clone(), doing, source };
-        let SizePx { w, h } = self.input.size;
-        let shape = [frames.len(), 3, h as usize, w as usize];
-        let tensor = TensorRef::from_array_view((shape, &self.tensor[..frames.len() * share]))
+        let shape = [pictures.len(), 3, input.h as usize, input.w as usize];
+        let tensor = TensorRef::from_array_view((shape, &self.tensor[..pictures.len() * share]))
             .map_err(|e| engine("take the pictures", e))?;
         let outputs = self.session.run(ort::inputs![tensor]).map_err(|e| engine("run", e))?;
         let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(|e| engine("give its output", e))?;
-        let (rows, columns) = self.output;
-        let expected = [frames.len() as i64, rows as i64, columns as i64];
+        let (rows, columns) = (self.head.anchors(input), self.head.columns());
+        let expected = [pictures.len() as i64, rows as i64, columns as i64];
         if shape[..] != expected {
             return Err(InferenceError::Mismatch {
                 model: self.version.clone(),
@@ -159,21 +191,26 @@ impl Detector {
                 found: format!("{:?}", &shape[..]),
             });
         }
-        let judged = frames.iter().zip(placements).zip(values.chunks_exact(rows * columns));
-        judged
-            .map(|((frame, placement), values)| {
-                if !all_finite(values) {
-                    let (camera, seq) = (frame.camera.clone(), frame.seq);
-                    return Err(InferenceError::NotFinite { model: self.version.clone(), camera, seq });
-                }
-                let boxes = self.reader.read(values).into_iter().filter_map(|c| to_detection(c, placement));
-                Ok(self.suppress.apply(boxes.collect()))
-            })
-            .collect()
+        let mut judged = Vec::with_capacity(pictures.len());
+        for (((frame, ..), placement), values) in
+            pictures.iter().zip(placements).zip(values.chunks_exact(rows * columns))
+        {
+            if !all_finite(values) {
+                let (camera, seq) = (frame.camera.clone(), frame.seq);
+                return Err(InferenceError::NotFinite { model: self.version.clone(), camera, seq });
+            }
+            let boxes = self.reader.read(values, input).into_iter().filter_map(|c| to_detection(c, placement));
+            judged.push(self.suppress.apply(boxes.collect()));
+        }
+        Ok(judged)
     }
 
-    fn place(&self, frame: &Frame) -> Result<Placement, InferenceError> {
-        let (image, most) = (&frame.image, self.input.size);
+    fn place(
+        &self,
+        (frame, image, seen): &(&Frame, &BgrImage, BoxPx),
+        input: SizePx,
+    ) -> Result<Placement, InferenceError> {
+        let most = self.input.size;
         let bytes = image.size.w as usize * image.size.h as usize * 3;
         let empty = bytes == 0 || frame.source.w == 0 || frame.source.h == 0;
         if empty || image.size.w > most.w || image.size.h > most.h || image.data.len() != bytes {
@@ -185,7 +222,7 @@ impl Detector {
                 most,
             });
         }
-        Ok(Placement::new(image.size, frame.seen(), most, self.input.place))
+        Ok(Placement::new(image.size, *seen, input, self.input.place))
     }
 }
 

@@ -3,6 +3,8 @@
 mod nanodet;
 mod yolox;
 
+use std::collections::HashMap;
+
 use stopline_types::{SizePx, VehicleClass};
 
 use crate::models::{Head, ModelEntry};
@@ -40,7 +42,8 @@ type Edges = [f32; 4];
 #[derive(Debug)]
 pub(super) struct Reader {
     head: Head,
-    anchors: Vec<Anchor>,
+    /// By the input's width and height.
+    anchors: HashMap<(u32, u32), Vec<Anchor>>,
     wanted: Vec<Wanted>,
     least: f32,
 }
@@ -52,22 +55,20 @@ impl Reader {
             .classes
             .iter()
             .flat_map(|(class, indices)| indices.iter().map(move |index| Wanted { index: *index, class: *class }));
-        Self {
-            head: entry.head.clone(),
-            anchors: anchors(entry.head.strides(), entry.input.size),
-            wanted: wanted.collect(),
-            least,
-        }
+        Self { head: entry.head.clone(), anchors: HashMap::new(), wanted: wanted.collect(), least }
     }
 
     /// All that reaches the least score, each place as the strongest of our classes. The model's other classes are not
     /// asked: a lorry that looks a little more like a train is still a lorry. Giving a place out as rider *and*
     /// motorcycle was tried: on real traffic it made second tracks of the same rider, and false candidates.
     ///
-    /// `output` holds [`Head::anchors`] × [`Head::columns`] finite numbers.
-    pub(super) fn read(&self, output: &[f32]) -> Vec<Candidate> {
+    /// `output` holds [`Head::anchors`] of this `input` × [`Head::columns`] finite numbers.
+    pub(super) fn read(&mut self, output: &[f32], input: SizePx) -> Vec<Candidate> {
+        let strides = self.head.strides();
+        self.anchors.entry((input.w, input.h)).or_insert_with(|| anchors(strides, input));
+        let Some(anchors) = self.anchors.get(&(input.w, input.h)) else { return Vec::new() };
         let mut found = Vec::new();
-        for (row, anchor) in output.chunks_exact(self.head.columns()).zip(&self.anchors) {
+        for (row, anchor) in output.chunks_exact(self.head.columns()).zip(anchors) {
             match self.head {
                 Head::Yolox { .. } => {
                     let scores = |index| yolox::score(row, index);
@@ -119,9 +120,9 @@ mod tests {
     #[test]
     fn a_place_is_the_strongest_of_our_classes() {
         let wanted = |index, class| Wanted { index, class };
-        let reader = Reader {
+        let mut reader = Reader {
             head: Head::Nanodet { strides: vec![16], classes: 4, bins: 2 },
-            anchors: anchors(&[16], SizePx { w: 32, h: 16 }),
+            anchors: HashMap::new(),
             wanted: vec![
                 wanted(0, VehicleClass::Pedestrian),
                 wanted(2, VehicleClass::Motorcycle),
@@ -132,7 +133,7 @@ mod tests {
         // Class 1 is none of ours. Equal logits: half a stride to each side.
         let row = |scores: [f32; 4]| [&scores[..], &[0.0; 8]].concat();
         let output = [row([0.6, 0.9, 0.5, 0.4]), row([0.4, 0.9, 0.1, 0.5])].concat();
-        let found = reader.read(&output);
+        let found = reader.read(&output, SizePx { w: 32, h: 16 });
         let seen: Vec<_> = found.iter().map(|c| (c.class, c.score, c.left, c.right)).collect();
         use VehicleClass::{Car, Pedestrian};
         assert_eq!(seen, [(Pedestrian, 0.6, 0.0, 16.0), (Car, 0.5, 16.0, 32.0)]);

@@ -45,10 +45,13 @@ impl Placement {
         }
     }
 
-    fn frame(&self) -> (u32, u32, SizePx) {
+    fn frame(&self) -> Lies {
         (self.left, self.top, self.picture)
     }
 }
+
+/// Where a picture lies in an input: from the left, from the top, its size.
+type Lies = (u32, u32, SizePx);
 
 /// Fills one picture's share of the input: three planes of 32-bit floats.
 #[derive(Debug)]
@@ -58,8 +61,9 @@ pub(super) struct Preprocess {
     /// arithmetic on interleaved bytes, and gives `(level - mean) / std` exactly as the model's authors computed it.
     planes: [(usize, Box<[f32; 256]>); 3],
     pad: [f32; 3],
-    /// What lies in each slot of the batch, so that the space around a picture is filled only when it changes.
-    slots: Vec<Option<(u32, u32, SizePx)>>,
+    /// What lies in each slot of the batch and in which input, so that the space around a picture is filled only when it
+    /// changes.
+    slots: Vec<Option<(SizePx, Lies)>>,
 }
 
 impl Preprocess {
@@ -76,29 +80,40 @@ impl Preprocess {
         Self { input: spec.size, planes, pad, slots: vec![None; batch] }
     }
 
-    /// Floats of one picture.
+    /// Floats of one picture in the largest input.
     pub(super) fn len(&self) -> usize {
-        3 * self.input.w as usize * self.input.h as usize
+        floats(self.input)
     }
 
-    /// Writes `image` into `tensor`, the part of the input buffer that always belongs to `slot`.
-    pub(super) fn write(&mut self, slot: usize, tensor: &mut [f32], image: &BgrImage, placement: Placement) {
-        let area = self.input.w as usize * self.input.h as usize;
+    /// Writes `image` into `tensor`, the part of the buffer that belongs to `slot` in runs of this `input`.
+    pub(super) fn write(
+        &mut self,
+        slot: usize,
+        tensor: &mut [f32],
+        image: &BgrImage,
+        placement: Placement,
+        input: SizePx,
+    ) {
+        let area = input.w as usize * input.h as usize;
         let frame = placement.frame();
-        if self.slots[slot] != Some(frame) {
+        // A run of another input has written across the slots.
+        if self.slots.iter().flatten().any(|(of, _)| *of != input) {
+            self.slots.fill(None);
+        }
+        if self.slots[slot] != Some((input, frame)) {
             for (plane, pad) in tensor.chunks_exact_mut(area).zip(self.pad) {
                 plane.fill(pad);
             }
-            self.slots[slot] = Some(frame);
+            self.slots[slot] = Some((input, frame));
         }
         let (left, top, size) = frame;
         let width = size.w as usize;
-        let start = top as usize * self.input.w as usize + left as usize;
+        let start = top as usize * input.w as usize + left as usize;
         let (first, rest) = tensor.split_at_mut(area);
         let (second, third) = rest.split_at_mut(area);
         let [(a, table_a), (b, table_b), (c, table_c)] = &self.planes;
         for (row, pixels) in image.data.chunks_exact(3 * width).enumerate() {
-            let at = start + row * self.input.w as usize;
+            let at = start + row * input.w as usize;
             let outs =
                 first[at..at + width].iter_mut().zip(&mut second[at..at + width]).zip(&mut third[at..at + width]);
             for (((one, two), three), pixel) in outs.zip(pixels.chunks_exact(3)) {
@@ -110,6 +125,11 @@ impl Preprocess {
     }
 }
 
+/// Floats of one picture in an input.
+pub(super) fn floats(input: SizePx) -> usize {
+    3 * input.w as usize * input.h as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +139,7 @@ mod tests {
         InputSpec {
             tensor: "images".into(),
             size: SizePx { w: 4, h: 3 },
+            step: None,
             colour,
             mean: [10.0, 20.0, 30.0],
             std: [1.0, 2.0, 4.0],
@@ -141,7 +162,7 @@ mod tests {
         let mut preprocess = Preprocess::new(spec, 1);
         let mut tensor = vec![0.0; preprocess.len()];
         let placement = Placement::new(picture().size, whole(picture().size), spec.size, spec.place);
-        preprocess.write(0, &mut tensor, &picture(), placement);
+        preprocess.write(0, &mut tensor, &picture(), placement, spec.size);
         tensor
     }
 
@@ -167,9 +188,10 @@ mod tests {
         let mut preprocess = Preprocess::new(&spec, 1);
         let mut tensor = vec![0.0; preprocess.len()];
         let large = BgrImage { size: spec.size, data: vec![200; 36] };
-        preprocess.write(0, &mut tensor, &large, Placement::new(large.size, whole(large.size), spec.size, spec.place));
+        let placement = Placement::new(large.size, whole(large.size), spec.size, spec.place);
+        preprocess.write(0, &mut tensor, &large, placement, spec.size);
         let placement = Placement::new(picture().size, whole(picture().size), spec.size, spec.place);
-        preprocess.write(0, &mut tensor, &picture(), placement);
+        preprocess.write(0, &mut tensor, &picture(), placement, spec.size);
         assert_eq!(tensor, run(&spec));
     }
 

@@ -74,8 +74,11 @@ pub enum Origin {
 pub struct InputSpec {
     /// The input's name in the graph.
     pub tensor: String,
-    /// Width and height in pixels.
+    /// Width and height in pixels; with a `step` the most of them.
     pub size: SizePx,
+    /// Smaller inputs are taken as well, if their sides are multiples of this; absent: one size only.
+    #[serde(default)]
+    pub step: Option<u32>,
     /// Order of the three planes.
     pub colour: Colour,
     /// Subtracted from each plane, in the order of `colour`, 0 to 255.
@@ -88,6 +91,18 @@ pub struct InputSpec {
     pub pad: u8,
     /// How many pictures at once.
     pub batch: Batch,
+}
+
+impl InputSpec {
+    /// The input that a picture of this size needs.
+    #[must_use]
+    pub fn size_for(&self, picture: SizePx) -> SizePx {
+        let side = |picture: u32, most: u32, step: u32| (picture.div_ceil(step).max(1) * step).min(most);
+        match self.step {
+            Some(step) => SizePx { w: side(picture.w, self.size.w, step), h: side(picture.h, self.size.h, step) },
+            None => self.size,
+        }
+    }
 }
 
 /// Order of colour planes.
@@ -290,9 +305,27 @@ impl ModelEntry {
             if self.input.colour == Colour::Grey || self.input.place == Place::Stretch {
                 return Err(("input", "a vehicle detector takes colour pictures in their own shape".into()));
             }
+            self.check_step()?;
             return self.check_classes();
         }
+        if self.input.step.is_some() {
+            return Err(("input.step", "only vehicle detectors take inputs of several sizes".into()));
+        }
         self.check_plates()
+    }
+
+    fn check_step(&self) -> Result<(), (&'static str, String)> {
+        let Some(step) = self.input.step else { return Ok(()) };
+        let size = self.input.size;
+        if self.input.place != Place::TopLeft {
+            return Err(("input.step", "inputs of several sizes need place = \"top_left\"".into()));
+        }
+        let fits = |step: u32| self.head.strides().iter().all(|stride| step.is_multiple_of(*stride));
+        if step == 0 || size.w % step + size.h % step != 0 || !fits(step) {
+            let why = format!("expected a divisor of {size} and a multiple of every stride, found {step}");
+            return Err(("input.step", why));
+        }
+        Ok(())
     }
 
     fn check_plates(&self) -> Result<(), (&'static str, String)> {

@@ -79,6 +79,10 @@ def main():
     manifest, name, model, frames = sys.argv[1:5]
     width, height, source_width, source_height = map(int, sys.argv[5:9])
     entry = next(m for m in tomllib.loads(Path(manifest).read_text())["model"] if m["name"] == name)
+    if step := entry["input"].get("step"):
+        # The smallest input that holds the picture.
+        most = entry["input"]["size"]
+        entry["input"]["size"] = [min(-(-side // step) * step, whole) for side, whole in zip((width, height), most)]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3

@@ -33,7 +33,8 @@ def build_nanodet(args: argparse.Namespace) -> None:
     if args.float:
         nanodet.save(model, args.out / f"nanodet_g_{height}x{width}.onnx")
     eight_bit = quantise.quantise(model, quantise.read_ranges(RANGES))
-    nanodet.save(eight_bit, args.out / f"nanodet_g_int8_{height}x{width}.onnx")
+    nanodet.open_extents(eight_bit)
+    nanodet.save(eight_bit, args.out / "nanodet_g_int8.onnx")
 
 
 def build_ranges(args: argparse.Namespace) -> None:

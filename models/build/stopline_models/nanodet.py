@@ -47,6 +47,17 @@ def to_onnx(graph: Graph, width: int, height: int) -> onnx.ModelProto:
     return model
 
 
+def open_extents(model: onnx.ModelProto) -> None:
+    """Lets pictures of any multiple of the last stride in: the graph is convolutional throughout, its shapes only declared."""
+    images, output = model.graph.input[0], model.graph.output[0]
+    columns = output.type.tensor_type.shape.dim[2].dim_value
+    images.CopyFrom(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", 3, "height", "width"]))
+    output.CopyFrom(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", "anchors", columns]))
+    # Shapes worked out on the way are those of one size.
+    del model.graph.value_info[:]
+    onnx.checker.check_model(model, full_check=True)
+
+
 def _join_levels(converter: Converter) -> int:
     """All outputs in one. Joined as they are stored, channels before anchors, and transposed once at the end."""
     rows, columns = [], set()

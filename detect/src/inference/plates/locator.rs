@@ -119,7 +119,7 @@ impl PlateLocator {
             let scaled = resized(picture, size);
             let shown = BoxPx::from([0.0, 0.0, picture.size.w as f32, picture.size.h as f32]);
             let placement = Placement::new(size, shown, self.input.size, self.input.place);
-            self.preprocess.write(slot, &mut self.tensor[slot * share..][..share], &scaled, placement);
+            self.preprocess.write(slot, &mut self.tensor[slot * share..][..share], &scaled, placement, self.input.size);
             scales.push(placement);
         }
         let engine = |doing, source| InferenceError::Engine { model: self.version.clone(), doing, source };
