@@ -65,7 +65,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Cameras: adding one.
+    /// Cameras: adding one, and handing them to the edges that share them.
     Camera {
         #[command(subcommand)]
         action: CameraAction,
@@ -85,7 +85,9 @@ pub(crate) enum Command {
     },
     /// Checks an evidence package, or every package below a folder, offline.
     Verify {
-        /// A package, or a folder of packages.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// A package, or a folder of packages. Of a bucket: s3://BUCKET/…, reached as evidence.bucket in stopline.toml says.
         path: PathBuf,
         /// The public key to trust (public.pem); the evidence folder's own unless given.
         #[arg(long, value_name = "FILE")]
@@ -93,6 +95,11 @@ pub(crate) enum Command {
         /// One JSON object instead of text.
         #[arg(long)]
         json: bool,
+    },
+    /// The key that evidence is signed with.
+    Key {
+        #[command(subcommand)]
+        action: KeyAction,
     },
     /// Models: which there are, whether they are what they should be, fetching one.
     Models {
@@ -134,11 +141,29 @@ pub(crate) enum Command {
     },
 }
 
+/// `key`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum KeyAction {
+    /// Makes a new key pair in the place of the old one, which signs for it first. Chains go on.
+    Change {
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
 /// `camera`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum CameraAction {
     /// Looks at a camera and writes cameras/ID.toml to start from, with a preview picture beside it.
     Add(CameraAddArgs),
+    /// Writes cameras/*.toml onto the topic that edges share their cameras from (`kafka.sharing` in stopline.toml).
+    Publish {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Remove cameras from the topic that have no file here.
+        #[arg(long)]
+        prune: bool,
+    },
 }
 
 /// `camera add`.

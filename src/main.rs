@@ -17,7 +17,7 @@ use std::{
 };
 
 use clap::Parser as _;
-use cli::{CameraAction, Cli, Command};
+use cli::{CameraAction, Cli, Command, KeyAction};
 
 /// How a command ended when nothing went wrong in running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +76,13 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Replay(args) => command::replay::run(&args),
         Command::Check { config, offline, timeout, json } => command::check::run(&config.dir, offline, timeout, json),
         Command::Camera { action: CameraAction::Add(args) } => command::camera::add(&args),
+        Command::Camera { action: CameraAction::Publish { config, prune } } => {
+            command::camera_publish::run(&config.dir, prune)
+        }
         Command::Migrate { config } => command::migrate::run(&config.dir),
         Command::Sink { config, duration } => command::sink::run(&config.dir, duration),
-        Command::Verify { path, key, json } => command::verify::run(&path, key.as_deref(), json),
+        Command::Verify { config, path, key, json } => command::verify::run(&config.dir, &path, key.as_deref(), json),
+        Command::Key { action: KeyAction::Change { config } } => command::key::change(&config.dir),
         Command::Models { config, action } => command::models::run(&config.dir, action),
         Command::ReadPlates(args) => command::read_plates::run(&args),
         Command::User { config, action } => command::user::run(&config.dir, action),

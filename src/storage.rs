@@ -44,6 +44,12 @@ pub(crate) fn measure(data: &Path, evidence: &Path) -> io::Result<Storage> {
     })
 }
 
+/// Days until the disk is full if it goes on growing as it does; `None`: not known yet, or it does not grow.
+pub(crate) fn full_in_days(told: &Storage) -> Option<f64> {
+    let daily: f64 = told.parts.iter().filter_map(|part| part.bytes_per_day).sum();
+    (daily > 0.0).then(|| told.free_bytes as f64 / daily)
+}
+
 #[derive(Clone, Copy, Default)]
 struct Found {
     bytes: u64,
@@ -107,5 +113,8 @@ mod tests {
         let told = measure(&data, &folder.path().join("evidence")).unwrap();
         assert_eq!((told.parts[0].bytes, told.parts[0].bytes_per_day), (5300, Some(300.0)));
         assert!(told.free_bytes > 0 && told.total_bytes >= told.free_bytes);
+        let told = Storage { free_bytes: 3_000, ..told };
+        assert_eq!(full_in_days(&told), Some(10.0));
+        assert_eq!(full_in_days(&Storage { parts: Vec::new(), ..told }), None);
     }
 }

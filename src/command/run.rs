@@ -36,11 +36,22 @@ pub(crate) fn edge(dir: &Path, duration_s: Option<f64>, json: bool) -> anyhow::R
             WrongUse(format!("{}: no [kafka] with brokers; an edge has nowhere to send", file.display())).into()
         );
     };
-    engine(dir, config, Duty::Edge(kafka), duration_s, json)
+    let cameras = config.engine.sharing.clone().map(Box::new);
+    if cameras.is_some() {
+        if !config.engine.sections.is_empty() {
+            let file = dir.join("stopline.toml");
+            let why = "section: with [kafka.sharing] the two cameras of a section may run on two machines, which see \
+                       no vehicle twice; run such cameras by an edge without sharing";
+            return Err(WrongUse(format!("{}: {why}", file.display())).into());
+        }
+        let files = config.cameras.len();
+        tracing::info!(files, "cameras come from Kafka; camera files here are not run, only published");
+    }
+    engine(dir, config, Duty::Edge { events: kafka, cameras }, duration_s, json)
 }
 
 fn engine(dir: &Path, config: Config, duty: Duty, duration_s: Option<f64>, json: bool) -> anyhow::Result<Outcome> {
-    if config.cameras.is_empty() {
+    if config.cameras.is_empty() && !matches!(duty, Duty::Edge { cameras: Some(_), .. }) {
         let cameras = dir.join("cameras");
         return Err(WrongUse(format!("{}: no camera file; see config/examples", cameras.display())).into());
     }

@@ -10,11 +10,12 @@ use std::{
 use serde::Deserialize;
 use stopline_detect::rules::section_speed::SectionConfig;
 use stopline_ingest::RingLimits;
-use stopline_store::{kafka::KafkaConfig, retention::Retention};
+use stopline_store::{evidence::BucketConfig, kafka::KafkaConfig, retention::Retention};
 use stopline_types::{RuleKind, UtcUs, Violation};
 
 use super::{
     Fault, Faults,
+    bucket::{self, BucketRaw},
     kafka::{self, KafkaRaw},
 };
 
@@ -31,7 +32,7 @@ struct Raw {
     store: Option<StoreRaw>,
     web: WebConfig,
     metrics: MetricsConfig,
-    evidence: EvidenceConfig,
+    evidence: EvidenceRaw,
     plates: PlatesConfig,
     section: Vec<SectionConfig>,
     kafka: Option<KafkaRaw>,
@@ -49,7 +50,7 @@ impl Default for Raw {
             store: None,
             web: WebConfig::default(),
             metrics: MetricsConfig::default(),
-            evidence: EvidenceConfig::default(),
+            evidence: EvidenceRaw::default(),
             plates: PlatesConfig::default(),
             section: Vec::new(),
             kafka: None,
@@ -210,20 +211,28 @@ impl WebConfig {
     }
 }
 
-/// `[evidence]`.
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// `[evidence]` as written.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct EvidenceRaw {
+    before_s: f64,
+    after_s: f64,
+    bucket: Option<BucketRaw>,
+}
+
+impl Default for EvidenceRaw {
+    fn default() -> Self {
+        Self { before_s: 2.0, after_s: 2.0, bucket: None }
+    }
+}
+
+/// What a clip shows.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct EvidenceConfig {
     /// Clip before the first moment, seconds.
     pub before_s: f64,
     /// Clip after the last moment, seconds.
     pub after_s: f64,
-}
-
-impl Default for EvidenceConfig {
-    fn default() -> Self {
-        Self { before_s: 2.0, after_s: 2.0 }
-    }
 }
 
 /// `[plates]`.
@@ -278,10 +287,14 @@ pub(crate) struct EngineConfig {
     pub web: WebConfig,
     pub metrics: MetricsConfig,
     pub evidence: EvidenceConfig,
+    /// Where evidence is copied to.
+    pub bucket: Option<BucketConfig>,
     pub plates: PlatesConfig,
     pub sections: Vec<SectionConfig>,
     /// Where events travel between machines; none: everything is here.
     pub kafka: Option<KafkaConfig>,
+    /// Where an edge's cameras come from; none: its own folder.
+    pub sharing: Option<KafkaConfig>,
 }
 
 /// The cache that `make setup` fills: `$STOPLINE_CACHE`, else `~/.cache/stopline`.
@@ -342,6 +355,9 @@ impl EngineConfig {
         let store = resolve_store(raw.store, file, dir).map_err(|fault| faults.push(fault)).ok();
         let kafka = raw.kafka.map(|raw| kafka::resolve(raw, file, dir)).transpose();
         let kafka = kafka.map_err(|fault| faults.push(fault)).unwrap_or_default();
+        let (kafka, sharing) = kafka.map_or((None, None), |kafka| (Some(kafka.events), kafka.cameras));
+        let bucket = raw.evidence.bucket.map(|raw| bucket::resolve(raw, file, dir)).transpose();
+        let bucket = bucket.map_err(|fault| faults.push(fault)).unwrap_or_default();
         let cache = cache_dir();
         let place = |given: Option<PathBuf>, default: PathBuf| given.map_or(default, |path| dir.join(path));
         match store {
@@ -357,10 +373,12 @@ impl EngineConfig {
                 store,
                 web: raw.web,
                 metrics: raw.metrics,
-                evidence: raw.evidence,
+                evidence: EvidenceConfig { before_s: raw.evidence.before_s, after_s: raw.evidence.after_s },
+                bucket,
                 plates: raw.plates,
                 sections: raw.section,
                 kafka,
+                sharing,
             }),
             _ => Err(Faults(faults)),
         }

@@ -41,6 +41,31 @@ pub(super) struct KafkaRaw {
     user: Option<String>,
     password_env: Option<String>,
     password_file: Option<PathBuf>,
+    /// Cameras come from a topic and are shared out among the edges.
+    sharing: Option<SharingRaw>,
+}
+
+/// `[kafka.sharing]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SharingRaw {
+    /// Topic of cameras.
+    topic: Option<String>,
+    /// Consumer group of edges.
+    group: Option<String>,
+    /// Partitions of the topic, where we make it: cameras are moved by the partition, so several for each edge.
+    #[serde(default = "camera_partitions")]
+    partitions: i32,
+}
+
+/// Events and cameras.
+pub(super) struct Kafka {
+    pub events: KafkaConfig,
+    pub cameras: Option<KafkaConfig>,
+}
+
+fn camera_partitions() -> i32 {
+    48
 }
 
 fn make_topic() -> bool {
@@ -59,7 +84,7 @@ fn session_timeout_s() -> u64 {
     10
 }
 
-pub(super) fn resolve(raw: KafkaRaw, file: &Path, dir: &Path) -> Result<KafkaConfig, Fault> {
+pub(super) fn resolve(raw: KafkaRaw, file: &Path, dir: &Path) -> Result<Kafka, Fault> {
     let fault = |key: &str, reason: String| Fault::new(file, format!("kafka.{key}"), reason);
     if raw.brokers.is_empty() {
         return Err(fault("brokers", "expected one or more \"host:port\"".into()));
@@ -71,14 +96,21 @@ pub(super) fn resolve(raw: KafkaRaw, file: &Path, dir: &Path) -> Result<KafkaCon
         }
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    for (key, name) in [("topic", &raw.topic), ("group", &raw.group)] {
+    let sharing = raw.sharing.clone().unwrap_or_default();
+    let names = [("topic", &raw.topic), ("group", &raw.group)];
+    for (key, name) in names.into_iter().chain([("sharing.topic", &sharing.topic), ("sharing.group", &sharing.group)]) {
         if let Some(name) = name
             && (!(1..=200).contains(&name.len()) || !name.chars().all(plain))
         {
             return Err(fault(key, format!("expected 1 to 200 letters, digits, '.', '_' or '-', found {name:?}")));
         }
     }
-    for (key, value, most) in [("partitions", raw.partitions, 10_000), ("replication", raw.replication, 15)] {
+    let camera_partitions = raw.sharing.as_ref().map_or(1, |sharing| sharing.partitions);
+    for (key, value, most) in [
+        ("partitions", raw.partitions, 10_000),
+        ("replication", raw.replication, 15),
+        ("sharing.partitions", camera_partitions, 10_000),
+    ] {
         if !(1..=most).contains(&value) {
             return Err(fault(key, format!("expected 1 to {most}, found {value}")));
         }
@@ -101,30 +133,48 @@ pub(super) fn resolve(raw: KafkaRaw, file: &Path, dir: &Path) -> Result<KafkaCon
         (None, Some(_)) => return Err(fault("password_env", "given without user".into())),
     };
     let usual = KafkaConfig::new(raw.brokers);
-    Ok(KafkaConfig {
+    let events = KafkaConfig {
         topic: raw.topic.unwrap_or(usual.topic),
         group: raw.group.unwrap_or(usual.group),
         tls: raw.tls.then_some(Tls { ca_file }),
         login,
         session_timeout: Duration::from_secs(raw.session_timeout_s),
         layout: raw.make_topic.then_some(Layout { partitions: raw.partitions, replication: raw.replication }),
+        compacted: false,
         brokers: usual.brokers,
-    })
+    };
+    let cameras = raw.sharing.map(|sharing| {
+        let usual = events.of_cameras();
+        KafkaConfig {
+            topic: sharing.topic.unwrap_or(usual.topic),
+            group: sharing.group.unwrap_or(usual.group),
+            layout: usual.layout.map(|layout| Layout { partitions: sharing.partitions, ..layout }),
+            ..events.of_cameras()
+        }
+    });
+    if cameras.as_ref().is_some_and(|cameras| cameras.topic == events.topic || cameras.group == events.group) {
+        return Err(fault("sharing", "expected another topic and another group than those of events".into()));
+    }
+    Ok(Kafka { events, cameras })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn load(text: &str) -> Result<KafkaConfig, String> {
+    fn load(text: &str) -> Result<Kafka, String> {
         let raw = toml::from_str(text).map_err(|error| error.to_string())?;
         resolve(raw, Path::new("stopline.toml"), Path::new(".")).map_err(|fault| fault.to_string())
     }
 
     #[test]
     fn faults_name_their_key() {
-        let kafka = load("brokers = [\"a:9092\", \"[::1]:9093\"]").expect("usual names");
-        assert_eq!((kafka.topic.as_str(), kafka.brokers.len()), ("stopline.events", 2));
+        let kafka = load("brokers = [\"a:9092\", \"[::1]:9093\"]").map_err(|_| ()).expect("usual names");
+        assert_eq!((kafka.events.topic.as_str(), kafka.events.brokers.len()), ("stopline.events", 2));
+        assert!(kafka.cameras.is_none());
+        let cameras =
+            load("brokers = [\"a:1\"]\n[sharing]").map_err(|_| ()).expect("usual names").cameras.expect("asked");
+        assert_eq!((cameras.topic.as_str(), cameras.group.as_str()), ("stopline.cameras", "stopline-edge"));
         for (text, said) in [
             ("brokers = []", "kafka.brokers"),
             ("brokers = [\"a\"]", "kafka.brokers"),
@@ -133,8 +183,10 @@ mod tests {
             ("brokers = [\"a:1\"]\nuser = \"x\"", "kafka.tls"),
             ("brokers = [\"a:1\"]\ntls = true\nuser = \"x\"", "kafka.user"),
             ("brokers = [\"a:1\"]\nreplication = 0", "kafka.replication"),
+            ("brokers = [\"a:1\"]\n[sharing]\npartitions = 0", "kafka.sharing.partitions"),
+            ("brokers = [\"a:1\"]\n[sharing]\ngroup = \"stopline-sink\"", "kafka.sharing"),
         ] {
-            let fault = load(text).expect_err(text);
+            let fault = load(text).map(|_| ()).expect_err(text);
             assert!(fault.contains(said) && !fault.contains("secret"), "{text}: {fault}");
         }
     }

@@ -3,6 +3,7 @@
 //! Raw structs refuse unknown keys; [`Config::load`] resolves everything once and returns *all* faults, each with
 //! file, place and reason, so that an operator mends a folder in one round.
 
+mod bucket;
 mod camera;
 mod engine;
 mod fault;

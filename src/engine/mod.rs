@@ -21,6 +21,7 @@ mod plates_borne;
 mod plates_looks;
 mod reload;
 pub(crate) mod sections;
+mod sharing;
 pub(crate) mod stills;
 mod view;
 
@@ -44,7 +45,8 @@ use stopline_detect::{
 use stopline_ingest::handoff::{Hub, Turn};
 use stopline_store::{
     Store,
-    evidence::{Signer, Writer},
+    evidence::{Bucket, Signer, Writer},
+    kafka::KafkaConfig,
     ship::ShipStats,
     spool::{Spool, SpoolLimits},
 };
@@ -71,6 +73,8 @@ pub(crate) struct Hooks {
 /// The running engine.
 pub(crate) struct Engine {
     cameras: Arc<Cameras>,
+    /// Where cameras are shared out among machines.
+    sharing: Option<sharing::Sharing>,
     /// Watches the camera files.
     watcher: JoinHandle<()>,
     metrics: Option<JoinHandle<()>>,
@@ -113,6 +117,12 @@ impl Engine {
         let law = detection::law()?;
         let spool_limits = SpoolLimits { bytes: u64::from(engine.spool.megabytes) << 20, ..Default::default() };
         let spool = Arc::new(Spool::open(&engine.data_dir.join("spool"), spool_limits)?);
+        let shared = match &duty {
+            Duty::Edge { cameras: Some(topic), .. } => {
+                Some((KafkaConfig::clone(topic), engine.data_dir.join("shared_cameras")))
+            }
+            Duty::Edge { cameras: None, .. } | Duty::All => None,
+        };
         let onward = Onward::start(duty, engine, &spool).await?;
         let on_durable = hooks.on_durable.clone().unwrap_or_else(|| Arc::new(|_: &Event, _| {}));
         let (intake, intake_thread) = Intake::start(Arc::clone(&spool), on_durable)?;
@@ -129,12 +139,16 @@ impl Engine {
             ring: engine.ring.limits(),
             views: views.clone(),
         }));
-        for camera in config.cameras.iter().cloned() {
+        let own: &[_] = if shared.is_some() { &[] } else { &config.cameras };
+        for camera in own.iter().cloned() {
             cameras.add(camera)?;
         }
         let evidence_dir = engine.data_dir.join("evidence");
         let signer = Signer::open_or_create(&engine.data_dir.join("keys"))?;
-        let writer = Writer::new(&evidence_dir, signer)?;
+        let mut writer = Writer::new(&evidence_dir, signer)?;
+        if let Some(bucket) = &engine.bucket {
+            writer = writer.copying_to(Bucket::new(bucket.clone())?)?;
+        }
         let (prover, prover_thread) = Prover::start(writer, engine.evidence, intake.clone())?;
         let (desk, desk_thread) = match eye {
             Some(eye) => {
@@ -183,10 +197,15 @@ impl Engine {
         if let Some((address, _)) = &metrics {
             tracing::info!("metrics: http://{address}/metrics");
         }
-        let watcher = Watcher::new(config.dir.join("cameras"), &config.cameras, Arc::clone(&cameras), outlets.clone());
+        let (sharing, folder) = match shared {
+            Some((topic, folder)) => (Some(sharing::Sharing::start(&topic, &folder)?), folder),
+            None => (None, config.dir.join("cameras")),
+        };
+        let watcher = Watcher::new(folder, own, Arc::clone(&cameras), outlets.clone());
         let watcher = tokio::spawn(watcher.run());
         Ok(Self {
             cameras,
+            sharing,
             watcher,
             metrics: metrics.map(|(_, task)| task),
             hub,
@@ -235,7 +254,7 @@ impl Engine {
     /// As [`Engine::stop`], but keeps the store open.
     pub(crate) async fn drain(self) -> anyhow::Result<Stopped> {
         let statuses = self.cameras();
-        let Self { cameras, watcher, metrics, views, watching, workers, hub, .. } = self;
+        let Self { cameras, sharing, watcher, metrics, views, watching, workers, hub, .. } = self;
         let Self { outlets, desk_thread, prover_thread, intake_thread, onward, pages, .. } = self;
         // It holds the way to the store, which ends when nobody holds it.
         watcher.abort();
@@ -248,6 +267,10 @@ impl Engine {
             pages.close().await;
         }
         cameras.stop_all().await;
+        if let Some(sharing) = sharing {
+            // The others may have them, before the spool is emptied.
+            sharing.leave().await;
+        }
         hub.close();
         outlets.intake.stopping();
         let counts = tokio::task::spawn_blocking(move || {

@@ -20,7 +20,12 @@ pub(crate) enum Duty {
     /// All of it.
     All,
     /// Cameras and detection; events go to Kafka, from where `stopline sink` takes them. No store and no pages.
-    Edge(KafkaConfig),
+    Edge {
+        /// Where events go.
+        events: KafkaConfig,
+        /// Where cameras come from; none: the configuration's own.
+        cameras: Option<Box<KafkaConfig>>,
+    },
 }
 
 /// The running way on.
@@ -34,7 +39,7 @@ impl Onward {
     pub(super) async fn start(duty: Duty, config: &EngineConfig, spool: &Arc<Spool>) -> anyhow::Result<Self> {
         let (spool, options) = (Arc::clone(spool), ShipOptions::default());
         match duty {
-            Duty::Edge(kafka) => Ok(Self::Kafka(Forwarder::start(spool, &kafka, options)?)),
+            Duty::Edge { events, .. } => Ok(Self::Kafka(Forwarder::start(spool, &events, options)?)),
             Duty::All => {
                 let mut history = History::start(config).await?;
                 history.prepare_tables().await?;

@@ -1,14 +1,13 @@
-//! What stands around an event in the spool and on Kafka, and which events are kept aside.
+//! Writing and opening what stands around an event in the spool and on Kafka ([`Envelope`]), and which events are kept aside.
 //!
 //! ```json
 //! {"schema":1,"at":"2026-11-21T07:30:00.000000Z","event":{"event":"passage", …}}
 //! ```
-//! `schema` is [`SCHEMA_VERSION`] of the program that wrote it; `at` is when the event was appended to the spool where it was
-//! found, and never changes after that. `docs/events.json` describes `event`.
+//! `docs/events.md` is the contract in words, `docs/events.schema.json` as a JSON Schema; `tests/contract.rs` makes both.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
-use stopline_types::{Event, EventId, SCHEMA_VERSION, UtcUs};
+use stopline_types::{Envelope, Event, EventId, SCHEMA_VERSION, UtcUs};
 
 /// The oldest schema this program reads.
 pub const OLDEST_SCHEMA: u32 = 1;
@@ -66,13 +65,6 @@ impl Aside {
     }
 }
 
-#[derive(Serialize)]
-struct Write<'a> {
-    schema: u32,
-    at: UtcUs,
-    event: &'a Event,
-}
-
 #[derive(Deserialize)]
 struct Read<'a> {
     at: UtcUs,
@@ -93,7 +85,7 @@ pub struct Opened {
 
 /// Puts an event into its envelope.
 pub fn seal(event: &Event, at: UtcUs) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&Write { schema: SCHEMA_VERSION, at, event })
+    serde_json::to_vec(&Envelope { schema: SCHEMA_VERSION, at, event })
 }
 
 /// Puts the JSON of an event that was opened back into an envelope.

@@ -277,6 +277,79 @@ fn another_key_is_noticed() {
 }
 
 #[test]
+fn a_chain_goes_on_under_a_new_key_and_a_key_nobody_vouches_for_is_named() {
+    let world = World::new();
+    let keys = world.dir.path().join("keys");
+    let first = PublicKey::read(&keys.join("public.pem")).unwrap();
+    let second = Signer::change(&keys).unwrap().public_key();
+    let third = Signer::change(&keys).unwrap().public_key();
+    assert!(first != second && second != third);
+    assert_eq!(fs::metadata(keys.join("signing-key.pem")).unwrap().permissions().mode() & 0o777, 0o600);
+    let writer = world.writer();
+    let fifth = write(&writer, &violation("cam-1", 5.0, RuleKind::StopLine), world.dir.path());
+    let link = manifest(&world.root.join(&fifth.path));
+    assert_eq!((link.chain.number, &link.key_id), (5, &third.id()));
+    assert_eq!(link.chain.previous_sha256.as_ref(), Some(&world.packages[3].manifest_sha256), "the chain goes on");
+
+    // Whichever key one holds, all of it is sound: the folder's own, the first, and the one that signed nothing.
+    for trusted in [None, Some(&first), Some(&second), Some(&third)] {
+        let report = verify(&world.root, trusted).unwrap();
+        assert_eq!((report.packages, report.chains.values().sum::<u64>()), (6, 6));
+    }
+    assert_eq!(verify(&world.package(0), Some(&third)).unwrap().packages, 1);
+    let stranger = Signer::open_or_create(&world.dir.path().join("other-keys")).unwrap().public_key();
+    assert!(verify(&world.root, Some(&stranger)).is_err());
+
+    // Without the word of the old key nothing leads to it: the first link is named.
+    let list = world.root.join("keys.json");
+    let good = fs::read_to_string(&list).unwrap();
+    let first_link = |fault: &Fault| matches!(fault, Fault::KeyUnknown { number: 1, found, trusted } if *found == first.id() && *trusted == third.id());
+    for (what, list_says) in [
+        ("gone", None),
+        (
+            "the first change left out",
+            Some({
+                let mut changes: serde_json::Value = serde_json::from_str(&good).unwrap();
+                changes.as_array_mut().unwrap().remove(0);
+                changes.to_string()
+            }),
+        ),
+        (
+            "signatures of others",
+            Some({
+                let mut changes: serde_json::Value = serde_json::from_str(&good).unwrap();
+                for key in ["by_old", "by_new"] {
+                    changes[0][key] = changes[1][key].clone();
+                }
+                changes.to_string()
+            }),
+        ),
+    ] {
+        match &list_says {
+            Some(text) => fs::write(&list, text).unwrap(),
+            None => fs::remove_file(&list).unwrap(),
+        }
+        // The chain of the camera that the new key never wrote for ends in an unknown signature; its packages are looked at
+        // only after that, so it is left out here.
+        let aside = world.dir.path().join("cam-2");
+        fs::rename(world.root.join("cam-2"), &aside).unwrap();
+        let (path, fault) = world.fault();
+        assert!(first_link(&fault) && path == world.package(0), "{what}: {fault}");
+        fs::rename(&aside, world.root.join("cam-2")).unwrap();
+        assert!(verify(&world.root, None).is_err(), "{what}");
+    }
+    fs::write(&list, good).unwrap();
+    verify(&world.root, None).unwrap();
+    // A writer with a key that does not come after the folder's is refused, with one that does goes on.
+    drop(writer);
+    let stranger = Signer::open_or_create(&world.dir.path().join("other-keys")).unwrap();
+    assert!(matches!(Writer::new(&world.root, stranger), Err(EvidenceError::OtherKey { .. })));
+    let writer = world.writer();
+    write(&writer, &violation("cam-2", 6.0, RuleKind::StopLine), world.dir.path());
+    assert_eq!(verify(&world.root, None).unwrap().packages, 7);
+}
+
+#[test]
 fn keys_are_private_and_stay() {
     let dir = tempfile::tempdir().unwrap();
     let id = Signer::open_or_create(dir.path()).unwrap().public_key().id();

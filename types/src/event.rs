@@ -104,7 +104,7 @@ impl From<TrackPoint> for [f32; 3] {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Passage {
-    /// Deterministic id.
+    /// Derived from what happened: the same act seen again has the same id.
     pub id: EventId,
     /// The camera.
     pub camera: CameraId,
@@ -123,7 +123,7 @@ pub struct Passage {
     pub bbox: BoxPx,
     /// Size of the analysed stream's frame: what boxes and trajectory are measured in.
     pub frame_px: SizePx,
-    /// Mean detection score over the track.
+    /// Mean detection score over the track, 0 to 1.
     pub confidence: f64,
     /// Its plate, if read.
     pub plate: Option<PlateRead>,
@@ -147,7 +147,7 @@ pub struct Passage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Violation {
-    /// Deterministic id.
+    /// Derived from what happened: the same act seen again has the same id.
     pub id: EventId,
     /// The camera.
     pub camera: CameraId,
@@ -277,7 +277,7 @@ pub struct EvidenceRef {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Incident {
-    /// Deterministic id.
+    /// Derived from what happened: the same act seen again has the same id.
     pub id: EventId,
     /// The camera.
     pub camera: CameraId,

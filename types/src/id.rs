@@ -18,7 +18,7 @@ pub enum IdError {
     Event(String),
 }
 
-/// A camera's name, unique in the installation: 1 to 64 of `a-z 0-9 - _`. Cheap to clone.
+/// A camera's name, unique in the installation: 1 to 64 of `a-z 0-9 - _`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String))]
@@ -86,7 +86,8 @@ impl fmt::Display for StreamRole {
     }
 }
 
-/// The name of an event: derived from what happened, so the same act seen again has the same id.
+/// The name of an event, 32 lower-case hexadecimal digits: derived from what happened, so that the same act seen again
+/// has the same id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String))]

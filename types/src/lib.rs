@@ -4,6 +4,7 @@
 //! in ClickHouse tables, in the HTTP API and on the pages. The JSON of [`Event`] is a public contract: fields are
 //! added, never renamed or removed.
 
+pub mod envelope;
 pub mod event;
 pub mod frame;
 pub mod geometry;
@@ -17,6 +18,7 @@ pub mod status;
 pub mod time;
 pub mod vehicle;
 
+pub use envelope::Envelope;
 pub use event::{
     Event, EvidenceRef, Incident, LegalRef, Moments, Passage, Quantities, Review, SCHEMA_VERSION, TrackPoint, Verdict,
     Versions, Violation,

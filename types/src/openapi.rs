@@ -2,22 +2,31 @@
 
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{RefOr, schema::Schema},
+    openapi::{
+        RefOr,
+        schema::{ArrayBuilder, Schema},
+    },
 };
 
 use crate::{BoxPx, SizePx, TrackPoint};
 
-macro_rules! schema_as {
-    ($type:ty, $json:ty) => {
+/// A list of `$length` times `$item`.
+macro_rules! list_of {
+    ($type:ty, $item:ty, $length:literal, $words:literal) => {
         impl PartialSchema for $type {
             fn schema() -> RefOr<Schema> {
-                <$json>::schema()
+                let list = ArrayBuilder::new()
+                    .items(<$item>::schema())
+                    .min_items(Some($length))
+                    .max_items(Some($length))
+                    .description(Some($words));
+                list.into()
             }
         }
         impl ToSchema for $type {}
     };
 }
 
-schema_as!(BoxPx, Vec<f32>);
-schema_as!(TrackPoint, Vec<f32>);
-schema_as!(SizePx, Vec<u32>);
+list_of!(BoxPx, f32, 4, "Upright box `[x, y, w, h]` in pixels; x, y is its top left corner, x to the right, y down.");
+list_of!(TrackPoint, f32, 3, "`[dt_s, x, y]`: seconds since the passage began; foot point in pixels of the frame.");
+list_of!(SizePx, u32, 2, "`[width, height]` in pixels.");

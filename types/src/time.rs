@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Microseconds since 1970-01-01 UTC. In JSON an RFC 3339 text with microseconds.
+/// An instant, in microseconds since 1970-01-01 UTC. In JSON RFC 3339 with microseconds: `2026-11-21T07:30:12.400000Z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, format = DateTime))]
@@ -99,7 +99,7 @@ pub enum TimeSource {
 pub struct CaptureTime {
     /// The instant.
     pub utc: UtcUs,
-    /// Half width of the interval the true instant lies in, in milliseconds; `None`: unknown.
+    /// Half width of the interval the true instant lies in, in milliseconds; null: unknown.
     pub error_ms: Option<f64>,
     /// Where the instant came from.
     pub source: TimeSource,

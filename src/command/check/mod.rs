@@ -40,6 +40,7 @@ pub(crate) fn run(dir: &Path, offline: bool, timeout_s: f64, json: bool) -> anyh
     let config = Config::load(dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (mut parts, inference) = parts::local(&config);
+    parts.extend(parts::bucket(&config));
     parts.push(runtime.block_on(parts::store(&config)));
     let mut probed = if offline {
         Vec::new()

@@ -3,16 +3,20 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use stopline_store::evidence::Bucket;
 use stopline_types::{BgrImage, CameraId, CaptureTime, Frame, SizePx, StreamRole, TimeSource, UtcUs};
 
 use crate::{
     config::{Config, StoreConfig},
     engine::{History, detection},
+    storage,
 };
 
 /// Less than this free is a fault: the spool alone may take as much.
 const LEAST_FREE_BYTES: u64 = 2 << 30;
 const TRIALS: usize = 5;
+/// Forecasts beyond this say nothing.
+const FAR_DAYS: f64 = 3650.0;
 
 /// One part and how it is.
 #[derive(Debug, Serialize)]
@@ -100,9 +104,22 @@ fn free_space(config: &Config) -> anyhow::Result<String> {
     std::fs::create_dir_all(dir).map_err(|e| anyhow::anyhow!("{}: {e}", dir.display()))?;
     let stat = rustix::fs::statvfs(dir)?;
     let free = stat.f_bavail * stat.f_frsize;
-    let says = format!("{}: {:.1} GiB free", dir.display(), free as f64 / (1_u64 << 30) as f64);
+    let mut says = format!("{}: {:.1} GiB free", dir.display(), free as f64 / (1_u64 << 30) as f64);
+    match storage::full_in_days(&storage::measure(dir, &dir.join("evidence"))?) {
+        Some(days) if days < FAR_DAYS => says += &format!(", full in {days:.0} days as it grows now"),
+        Some(_) => says += &format!(", full in more than {FAR_DAYS:.0} days as it grows now"),
+        None => {}
+    }
     anyhow::ensure!(free >= LEAST_FREE_BYTES, "{says}; expected at least 2");
     Ok(says)
+}
+
+/// The bucket answers, where there is one.
+pub(super) fn bucket(config: &Config) -> Option<Part> {
+    let bucket = config.engine.bucket.clone()?;
+    let says = format!("{bucket}: answers");
+    let tried = Bucket::new(bucket).and_then(|bucket| bucket.try_it()).map(|()| says);
+    Some(Part::of("evidence copies", tried.map_err(Into::into)))
 }
 
 /// The store answers. An embedded one is started in an empty folder: the engine may be using the real one.

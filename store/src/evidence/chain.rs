@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use stopline_types::CameraId;
 
 use super::{
-    EvidenceError, PublicKey, Signer, disk,
+    EvidenceError, Signer, disk,
+    keys::Keys,
     manifest::{MANIFEST, Manifest},
+    tree::Tree,
     writer::ASIDE,
 };
 
@@ -50,17 +52,17 @@ pub(super) enum Unusable {
 }
 
 impl State {
-    pub(super) fn read(camera_dir: &Path, key: &PublicKey) -> Result<Self, Unusable> {
-        let text = match fs::read(camera_dir.join(CHAIN)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Unusable::Missing),
+    pub(super) fn read(tree: &Tree, camera_dir: &Path, keys: &Keys) -> Result<Self, Unusable> {
+        let text = match tree.read(&camera_dir.join(CHAIN)) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Err(Unusable::Missing),
             Err(error) => return Err(Unusable::Broken(error.to_string())),
         };
         let broken = |error: &dyn std::fmt::Display| Unusable::Broken(error.to_string());
         let Signed { state, signature } = serde_json::from_slice(&text).map_err(|error| broken(&error))?;
         let message = serde_json::to_vec(&state).map_err(|error| broken(&error))?;
-        let signature = signature_bytes(&signature).ok_or_else(|| broken(&"the signature is no 128 digits"))?;
-        if key.verify(&message, &signature) { Ok(state) } else { Err(broken(&"the signature is not of this key")) }
+        let signature = disk::unhex(&signature).ok_or_else(|| broken(&"the signature is no 128 digits"))?;
+        if keys.verify(&message, &signature) { Ok(state) } else { Err(broken(&"the signature is not of this key")) }
     }
 
     pub(super) fn write(&self, camera_dir: &Path, signer: &Signer) -> Result<(), EvidenceError> {
@@ -74,35 +76,22 @@ impl State {
     }
 
     /// The end of the chain: `next` if it came to its place, else `last`.
-    pub(super) fn end(&self, root: &Path) -> io::Result<Option<End>> {
-        if let Some(next) = &self.next {
-            match fs::read(root.join(&next.path).join(MANIFEST)) {
-                Ok(manifest) if disk::sha256(&manifest) == next.manifest_sha256 => return Ok(Some(next.clone())),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
+    pub(super) fn end(&self, tree: &Tree, root: &Path) -> Result<Option<End>, EvidenceError> {
+        if let Some(next) = &self.next
+            && let Some(manifest) = tree.read(&root.join(&next.path).join(MANIFEST))?
+            && disk::sha256(&manifest) == next.manifest_sha256
+        {
+            return Ok(Some(next.clone()));
         }
         Ok(self.last.clone())
     }
 }
 
-fn signature_bytes(text: &str) -> Option<[u8; 64]> {
-    let mut bytes = [0; 64];
-    if text.len() != 128 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
 /// The end of a camera's chain as it is on disk now. Without a usable `chain.json` all its packages are looked through.
-pub(super) fn find_end(root: &Path, camera: &CameraId, key: &PublicKey) -> Result<Option<End>, EvidenceError> {
+pub(super) fn find_end(root: &Path, camera: &CameraId, keys: &Keys) -> Result<Option<End>, EvidenceError> {
     let camera_dir = root.join(camera.as_str());
-    match State::read(&camera_dir, key) {
-        Ok(state) => return state.end(root).map_err(EvidenceError::io("reading", camera_dir)),
+    match State::read(&Tree::Folder, &camera_dir, keys) {
+        Ok(state) => return state.end(&Tree::Folder, root),
         Err(Unusable::Missing) => {}
         Err(Unusable::Broken(reason)) => {
             tracing::error!(%camera, %reason, "chain.json is unusable; the chain's end is sought in the packages");
@@ -169,7 +158,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (root, camera) = (dir.path(), CameraId::new("cam-1").unwrap());
         let signer = Signer::open_or_create(&root.join("keys")).unwrap();
-        let key = signer.public_key();
+        let key = signer.keys();
         let (first, second) = (end(1, "one"), end(2, "two"));
         fs::create_dir(root.join(ASIDE)).unwrap();
         for end in [&first, &second] {
@@ -191,6 +180,6 @@ mod tests {
         // Signed by somebody else: unusable.
         let stranger = Signer::open_or_create(&root.join("other")).unwrap();
         state(None, None).write(&root.join("cam-1"), &stranger).unwrap();
-        assert!(matches!(State::read(&root.join("cam-1"), &key), Err(Unusable::Broken(_))));
+        assert!(matches!(State::read(&Tree::Folder, &root.join("cam-1"), &key), Err(Unusable::Broken(_))));
     }
 }

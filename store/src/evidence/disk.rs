@@ -17,6 +17,18 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// 64 bytes out of 128 hexadecimal digits.
+pub(super) fn unhex(text: &str) -> Option<[u8; 64]> {
+    let mut bytes = [0; 64];
+    if text.len() != 128 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
 /// Copies all of `from` into `to` if given; length and SHA-256 of what was read.
 pub(super) fn copy_hashed(mut from: impl Read, mut to: Option<&mut File>) -> io::Result<(u64, String)> {
     let (mut hash, mut length, mut chunk) = (Sha256::new(), 0, vec![0; 1 << 16]);

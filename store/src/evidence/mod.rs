@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //! ```text
-//! <root>/public.pem                          the key every package here is signed with
+//! <root>/public.pem                          the key packages are signed with now
+//! <root>/keys.json                           how it came after others, if it did: each key signed for the next
 //! <root>/<camera>/chain.json                 the end of the camera's chain, signed
 //! <root>/<camera>/2026/11/21/<violation id>/ one package, by the UTC day of the act
 //!     act.jpg clip.mp4 …                     the files
@@ -19,24 +20,42 @@
 //! cut off unnoticed; who can put back an older `chain.json` as well can still do that, unless a copy of it is kept
 //! elsewhere.
 //!
+//! # Keys
+//! [`Signer::change`] makes a new key pair; old and new sign for one another. Packages before the change stay as they are, the
+//! chain goes on, and who trusts any of the keys can check all of it. A package signed with a key that nothing leads to
+//! is named.
+//!
+//! # A bucket
+//! With a [`Mirror`] every package is also copied into a bucket of an S3-compatible store, in the same layout: each file's name
+//! leads to it, and the event names the SHA-256 of the manifest, which names that of every file. A package is durable in
+//! the folder before the event that names it, and in the bucket too unless that is away for longer than some seconds; then
+//! the event goes on, and the copy follows. What is to be copied is noted beside the packages (`.to_copy`) before they get their
+//! place, so that a crash forgets none. `chain.json` follows its packages.
+//!
 //! # Crashes
 //! A package is written aside, synced, and renamed into its place; the reference to it is given only after the folders
 //! above are synced. `chain.json` is written before (naming the coming package) and after the rename, so the end of the
 //! chain is known after a crash at any point. Writing the package of the same violation again gives the same reference
 //! and changes nothing.
 
+mod bucket;
 mod chain;
 mod disk;
+mod keys;
 mod manifest;
+mod mirror;
 mod signer;
+mod tree;
 mod verify;
 mod writer;
 
 use std::path::PathBuf;
 
+pub use bucket::{Bucket, BucketConfig};
 pub use manifest::{Certificate, Device, FileEntry, Link, MANIFEST_SCHEMA, Manifest, Place};
+pub use mirror::{Mirror, MirrorStats};
 pub use signer::{PublicKey, Signer};
-pub use verify::{Fault, Report, Trust, VerifyError, verify};
+pub use verify::{Fault, Report, Trust, VerifyError, verify, verify_bucket};
 pub use writer::{Package, PackageFile, Source, Writer};
 
 /// Why evidence could not be written.
@@ -71,6 +90,14 @@ pub enum EvidenceError {
         expected: String,
         /// Key id of the signer.
         found: String,
+    },
+    /// The bucket, or the way to it.
+    #[error("{at}: {reason}")]
+    Bucket {
+        /// Where.
+        at: String,
+        /// What is wrong.
+        reason: String,
     },
     /// Another process writes evidence here.
     #[error("evidence folder {root} is in use by another process")]

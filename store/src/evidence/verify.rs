@@ -2,18 +2,20 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use stopline_types::CameraId;
 
 use super::{
-    EvidenceError, Manifest, PublicKey,
+    Bucket, EvidenceError, Manifest, PublicKey,
     chain::{self, CHAIN, State, Unusable},
     disk,
+    keys::{Changes, KEYS, Keys},
     manifest::{MANIFEST, MANIFEST_SCHEMA, PUBLIC_KEY, SIGNATURE},
+    mirror::TO_COPY,
+    tree::Tree,
     writer::{ASIDE, LOCK},
 };
 
@@ -75,11 +77,21 @@ pub enum Fault {
         /// The key used.
         key_id: String,
     },
-    /// The package's key file is missing or no key, or differs from the one used.
-    #[error("{PUBLIC_KEY} is missing or not the key {expected}")]
+    /// The package's key file is missing or no key.
+    #[error("{PUBLIC_KEY} is missing or no key; expected {expected} or one it vouches for")]
     KeyFile {
         /// The key used.
         expected: String,
+    },
+    /// It was signed with a key that neither is trusted nor follows from one that is.
+    #[error("package number {number} was signed with key {found}, which {trusted} does not vouch for")]
+    KeyUnknown {
+        /// Its number in the camera's chain, by its own word; 0 if it says none.
+        number: u64,
+        /// The key inside the package.
+        found: String,
+        /// The key that is trusted.
+        trusted: String,
     },
     /// A field does not say what it must here: the package lies in another's place, say.
     #[error("{field} is {found:?}, expected {expected:?}")]
@@ -186,21 +198,42 @@ pub enum VerifyError {
 /// Checks one package (a folder with a manifest) or a whole evidence root with all chains. Stops at the first fault.
 /// `trusted`: the key that must have signed; without it the root's own key is used, or else the package's.
 pub fn verify(path: &Path, trusted: Option<&PublicKey>) -> Result<Report, VerifyError> {
-    let root = path.join(PUBLIC_KEY);
-    let is_package = [MANIFEST, SIGNATURE].iter().any(|name| path.join(name).exists());
-    if !is_package && !root.is_file() {
-        return Err(VerifyError::NothingThere { path: path.to_owned() });
-    }
+    verify_tree(Tree::Folder, path, trusted)
+}
+
+/// As [`verify`], of a bucket: `path` is empty for all of it, or a package's below its prefix. Blocks.
+pub fn verify_bucket(bucket: Bucket, path: &str, trusted: Option<&PublicKey>) -> Result<Report, VerifyError> {
+    verify_tree(Tree::Bucket(Arc::new(bucket)), Path::new(path.trim_matches('/')), trusted)
+}
+
+fn verify_tree(tree: Tree, path: &Path, trusted: Option<&PublicKey>) -> Result<Report, VerifyError> {
+    let public_key = |dir: &Path| -> Result<Option<PublicKey>, EvidenceError> {
+        let path = dir.join(PUBLIC_KEY);
+        tree.read(&path)?.map(|pem| PublicKey::parse(&pem, &path)).transpose()
+    };
+    let is_package = tree.read(&path.join(MANIFEST))?.is_some() || tree.read(&path.join(SIGNATURE))?.is_some();
     // <root>/<camera>/yyyy/mm/dd/<id>
-    let above = path.ancestors().nth(5).map(|root| root.join(PUBLIC_KEY)).filter(|key| is_package && key.is_file());
-    let (key, trust) = match (trusted, above) {
+    let root = if is_package { path.ancestors().nth(5) } else { Some(path) };
+    let of_root = root.map(public_key).transpose();
+    let (key, trust) = match (trusted, of_root) {
         (Some(key), _) => (key.clone(), Trust::Given),
-        (None, Some(above)) => (PublicKey::read(&above)?, Trust::Root),
-        (None, None) if is_package => (package_key(path)?, Trust::Package),
-        (None, None) => (PublicKey::read(&root)?, Trust::Root),
+        (None, Ok(Some(Some(key)))) => (key, Trust::Root),
+        (None, _) if is_package => {
+            let expected = "the package was signed with".to_owned();
+            let missing = || fault(path, Fault::KeyFile { expected });
+            (public_key(path).ok().flatten().ok_or_else(missing)?, Trust::Package)
+        }
+        (None, Err(error)) => return Err(error.into()),
+        (None, _) => return Err(VerifyError::NothingThere { path: path.to_owned() }),
     };
     let report = Report { packages: 0, files: 0, bytes: 0, chains: BTreeMap::new(), key_id: key.id(), trust };
-    let mut check = Check { key, report };
+    // Said by the root itself, and worth what the signatures in it are.
+    let changes = match root {
+        Some(root) => Changes::parse(tree.read(&root.join(KEYS))?.as_deref(), &root.join(KEYS))?,
+        None => Changes::default(),
+    };
+    let keys = Keys::of(key.clone(), &changes);
+    let mut check = Check { tree, key, keys, report };
     if is_package {
         check.package(path)?;
     } else {
@@ -209,22 +242,18 @@ pub fn verify(path: &Path, trusted: Option<&PublicKey>) -> Result<Report, Verify
     Ok(check.report)
 }
 
-fn package_key(package: &Path) -> Result<PublicKey, VerifyError> {
-    PublicKey::read(&package.join(PUBLIC_KEY)).map_err(|_| VerifyError::Fault {
-        path: package.to_owned(),
-        fault: Fault::KeyFile { expected: "the package was signed with".to_owned() },
-    })
-}
-
 struct Check {
+    tree: Tree,
+    /// The one that is trusted, and with it all of `keys`.
     key: PublicKey,
+    keys: Keys,
     report: Report,
 }
 
 impl Check {
     fn root(&mut self, root: &Path) -> Result<(), VerifyError> {
-        for (name, path, is_dir) in entries(root)? {
-            if [PUBLIC_KEY, LOCK, ASIDE].contains(&name.as_str()) {
+        for (name, path, is_dir) in self.tree.entries(root)? {
+            if [PUBLIC_KEY, KEYS, LOCK, ASIDE, TO_COPY].contains(&name.as_str()) {
                 continue;
             }
             match CameraId::new(&name) {
@@ -237,7 +266,7 @@ impl Check {
 
     /// All packages of a camera, and its chain.
     fn camera(&mut self, root: &Path, camera: &CameraId, dir: &Path) -> Result<(), VerifyError> {
-        let state = State::read(dir, &self.key).map_err(|unusable| {
+        let state = State::read(&self.tree, dir, &self.keys).map_err(|unusable| {
             let reason = match unusable {
                 Unusable::Missing => "is missing".to_owned(),
                 Unusable::Broken(reason) => reason,
@@ -247,7 +276,7 @@ impl Check {
         let mut packages = Vec::new();
         let mut open = vec![(dir.to_owned(), 0)];
         while let Some((dir, depth)) = open.pop() {
-            for (name, path, is_dir) in entries(&dir)? {
+            for (name, path, is_dir) in self.tree.entries(&dir)? {
                 match (depth, is_dir) {
                     (0, false) if name == CHAIN => {}
                     (0..=2, true) => open.push((path, depth + 1)),
@@ -258,10 +287,23 @@ impl Check {
         }
         packages.sort();
         let mut links = Vec::new();
+        let mut unknown: Option<(u64, VerifyError)> = None;
         for package in packages {
-            let (manifest, sha256) = self.package(&package)?;
+            let (manifest, sha256) = match self.package(&package) {
+                // Found by day and id: the first link that nothing leads to may come later.
+                Err(VerifyError::Fault { path, fault: Fault::KeyUnknown { number, found, trusted } }) => {
+                    if unknown.as_ref().is_none_or(|(least, _)| number < *least) {
+                        unknown = Some((number, fault(&path, Fault::KeyUnknown { number, found, trusted })));
+                    }
+                    continue;
+                }
+                checked => checked?,
+            };
             in_its_place(root, &package, &manifest).map_err(|wrong| fault(&package, wrong))?;
             links.push((manifest.chain, sha256, package));
+        }
+        if let Some((_, error)) = unknown {
+            return Err(error);
         }
         links.sort_by_key(|(link, ..)| link.number);
         let mut before: Option<&str> = None;
@@ -275,7 +317,7 @@ impl Check {
             }
             before = Some(sha256);
         }
-        let end = state.end(root).map_err(EvidenceError::io("reading", dir))?;
+        let end = state.end(&self.tree, root)?;
         let expected = end.as_ref().map_or(0, |end| end.number);
         let found = links.len() as u64;
         if expected != found {
@@ -292,16 +334,21 @@ impl Check {
     /// One package by itself. Gives the manifest and its SHA-256.
     fn package(&mut self, package: &Path) -> Result<(Manifest, String), VerifyError> {
         let wrong = |found| fault(package, found);
-        let bytes = read(package, MANIFEST)?.ok_or_else(|| wrong(Fault::ManifestMissing))?;
-        let signature = read(package, SIGNATURE)?.ok_or_else(|| wrong(Fault::SignatureMissing))?;
+        let bytes = self.tree.read(&package.join(MANIFEST))?.ok_or_else(|| wrong(Fault::ManifestMissing))?;
+        let signature = self.tree.read(&package.join(SIGNATURE))?.ok_or_else(|| wrong(Fault::SignatureMissing))?;
         let signature: [u8; 64] =
             signature.as_slice().try_into().map_err(|_| wrong(Fault::SignatureMalformed { found: signature.len() }))?;
-        let key_id = self.key.id();
-        if !self.key.verify(&bytes, &signature) {
-            return Err(wrong(Fault::SignatureWrong { key_id }));
+        let path = package.join(PUBLIC_KEY);
+        let key = self.tree.read(&path)?.and_then(|pem| PublicKey::parse(&pem, &path).ok());
+        let key = key.ok_or_else(|| wrong(Fault::KeyFile { expected: self.key.id() }))?;
+        let key_id = key.id();
+        if !self.keys.holds(&key) {
+            let said = serde_json::from_slice::<Manifest>(&bytes);
+            let number = said.map_or(0, |manifest| manifest.chain.number);
+            return Err(wrong(Fault::KeyUnknown { number, found: key_id, trusted: self.key.id() }));
         }
-        if !PublicKey::read(&package.join(PUBLIC_KEY)).is_ok_and(|key| key == self.key) {
-            return Err(wrong(Fault::KeyFile { expected: key_id }));
+        if !key.verify(&bytes, &signature) {
+            return Err(wrong(Fault::SignatureWrong { key_id }));
         }
         let unreadable = |reason: String| wrong(Fault::ManifestUnreadable { reason });
         let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
@@ -311,12 +358,8 @@ impl Check {
         expect("key_id", &key_id, &manifest.key_id).map_err(wrong)?;
         for file in &manifest.files {
             let path = package.join(&file.name);
-            let on_disk = match File::open(&path) {
-                Ok(on_disk) => on_disk,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(wrong(Fault::FileMissing { name: file.name.clone() }));
-                }
-                Err(error) => return Err(EvidenceError::io("reading", path)(error).into()),
+            let Some(on_disk) = self.tree.open(&path)? else {
+                return Err(wrong(Fault::FileMissing { name: file.name.clone() }));
             };
             let (found, sha256) = disk::copy_hashed(on_disk, None).map_err(EvidenceError::io("reading", path))?;
             if found != file.bytes {
@@ -327,7 +370,7 @@ impl Check {
                 return Err(wrong(Fault::FileHash { name: file.name.clone(), expected, found: sha256 }));
             }
         }
-        for (name, _, is_dir) in entries(package)? {
+        for (name, _, is_dir) in self.tree.entries(package)? {
             let known = [MANIFEST, SIGNATURE, PUBLIC_KEY].contains(&name.as_str())
                 || manifest.files.iter().any(|file| file.name == name);
             if !known || is_dir {
@@ -361,28 +404,4 @@ fn expect(field: &'static str, expected: &str, found: &str) -> Result<(), Fault>
 
 fn fault(path: &Path, fault: Fault) -> VerifyError {
     VerifyError::Fault { path: path.to_owned(), fault }
-}
-
-fn read(package: &Path, name: &str) -> Result<Option<Vec<u8>>, EvidenceError> {
-    let path = package.join(name);
-    match fs::read(&path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(EvidenceError::io("reading", path)(error)),
-    }
-}
-
-/// Entries of a folder by name: name, path, whether it is a folder.
-fn entries(dir: &Path) -> Result<Vec<(String, PathBuf, bool)>, EvidenceError> {
-    let list = || -> io::Result<Vec<_>> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir(dir)? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            found.push((name, entry.path(), entry.file_type()?.is_dir()));
-        }
-        found.sort();
-        Ok(found)
-    };
-    list().map_err(EvidenceError::io("looking through", dir))
 }

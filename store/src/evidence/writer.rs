@@ -11,9 +11,11 @@ use std::{
 use stopline_types::{CameraId, EvidenceRef, Violation};
 
 use super::{
-    Device, EvidenceError, FileEntry, Link, MANIFEST_SCHEMA, Manifest, Place, PublicKey, Signer,
+    Bucket, Device, EvidenceError, FileEntry, Link, MANIFEST_SCHEMA, Manifest, Mirror, MirrorStats, Place, PublicKey,
+    Signer,
     chain::{self, End, State},
     disk,
+    keys::KEYS,
     manifest::{MANIFEST, PUBLIC_KEY, SIGNATURE},
 };
 
@@ -58,6 +60,7 @@ pub struct Writer {
     signer: Signer,
     /// Ends of the chains looked at so far. Held while a package is written, so that links follow one another.
     ends: Mutex<HashMap<CameraId, Option<End>>>,
+    mirror: Option<Mirror>,
     _lock: File,
 }
 
@@ -78,17 +81,33 @@ impl Writer {
         }
         fs::create_dir(&aside).map_err(EvidenceError::io("making", &aside))?;
         let public = root.join(PUBLIC_KEY);
-        if public.exists() {
-            let (expected, found) = (PublicKey::read(&public)?.id(), signer.public_key().id());
-            if expected != found {
-                return Err(EvidenceError::OtherKey { root: root.to_owned(), expected, found });
+        let known = public.exists().then(|| PublicKey::read(&public)).transpose()?;
+        if let Some(known) = known.as_ref().filter(|known| !signer.keys().holds(known)) {
+            let (expected, found) = (known.id(), signer.public_key().id());
+            return Err(EvidenceError::OtherKey { root: root.to_owned(), expected, found });
+        }
+        if known.as_ref() != Some(&signer.public_key()) {
+            if known.is_some() {
+                // Before the new key is named: until then the old one stands, which the list agrees with too.
+                signer.changes().write(root, &aside.join(KEYS))?;
             }
-        } else {
             let pem = signer.public_key().pem().map_err(EvidenceError::io("writing", &public))?;
             disk::replace(&public, pem.as_bytes(), &aside.join(PUBLIC_KEY))
                 .map_err(EvidenceError::io("writing", &public))?;
         }
-        Ok(Self { root: root.to_owned(), signer, ends: Mutex::default(), _lock: lock })
+        Ok(Self { root: root.to_owned(), signer, ends: Mutex::default(), mirror: None, _lock: lock })
+    }
+
+    /// Copies every package into `bucket` too.
+    pub fn copying_to(mut self, bucket: Bucket) -> Result<Self, EvidenceError> {
+        self.mirror = Some(Mirror::start(&self.root, bucket)?);
+        Ok(self)
+    }
+
+    /// How the copying goes, where there is a bucket.
+    #[must_use]
+    pub fn copying(&self) -> Option<MirrorStats> {
+        self.mirror.as_ref().map(Mirror::stats)
     }
 
     /// The evidence root.
@@ -97,8 +116,8 @@ impl Writer {
         &self.root
     }
 
-    /// Writes a package. Once this returns it is on disk in its place. The same violation again: nothing is written,
-    /// the same reference comes back.
+    /// Writes a package. Once this returns it is on disk in its place, and in the bucket unless that is away. The same
+    /// violation again: nothing is written, the same reference comes back.
     pub fn write(&self, package: &Package<'_>) -> Result<EvidenceRef, EvidenceError> {
         check_names(&package.files)?;
         let violation = package.violation;
@@ -111,7 +130,7 @@ impl Writer {
         }
         let last = match ends.get(&violation.camera) {
             Some(end) => end.clone(),
-            None => chain::find_end(&self.root, &violation.camera, &self.signer.public_key())?,
+            None => chain::find_end(&self.root, &violation.camera, &self.signer.keys())?,
         };
         // Whatever fails below, the next writer looks at the disk again.
         ends.remove(&violation.camera);
@@ -121,9 +140,18 @@ impl Writer {
             fs::remove_dir_all(&aside).map_err(EvidenceError::io("clearing", &aside))?;
         }
         let (end, files) = self.fill(&aside, package, last.as_ref(), path)?;
+        if let Some(mirror) = &self.mirror {
+            mirror.note(violation.id, &end.path)?;
+        }
         let next = self.put(&aside, &place, violation, last, end)?;
         let evidence = EvidenceRef { path: next.path.clone(), manifest_sha256: next.manifest_sha256.clone(), files };
         ends.insert(violation.camera.clone(), Some(next));
+        drop(ends);
+        if let Some(mirror) = &self.mirror
+            && !mirror.copied(violation.id)
+        {
+            tracing::debug!(id = %violation.id, "its evidence goes on without its copy, which follows");
+        }
         Ok(evidence)
     }
 

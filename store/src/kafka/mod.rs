@@ -18,9 +18,14 @@
 //! - What cannot be read (no JSON, a newer schema, too long) goes to `dead_letters` with its reason and its place.
 //!
 //! A consumer that is slow because ClickHouse is keeps polling, with its partitions paused, and so stays in the group.
+//!
+//! # Cameras
+//! [`cameras`] is the topic that says which cameras there are, [`Sharer`] a node's share of them.
 
+pub mod cameras;
 mod forward;
 mod range;
+mod sharing;
 mod sink;
 
 use std::{
@@ -36,6 +41,7 @@ use rdkafka::{
     client::DefaultClientContext,
     error::{KafkaError, RDKafkaErrorCode},
 };
+pub use sharing::{Sharer, Wanted};
 pub use sink::{Sink, SinkOptions};
 
 /// How to reach Kafka.
@@ -55,6 +61,8 @@ pub struct KafkaConfig {
     pub session_timeout: Duration,
     /// The topic is made so where it is missing; none: whoever runs the brokers makes it.
     pub layout: Option<Layout>,
+    /// The topic, where we make it, keeps only the last message of each key, and that for ever.
+    pub compacted: bool,
 }
 
 /// How a topic is laid out.
@@ -75,7 +83,7 @@ pub struct Tls {
 
 impl std::fmt::Debug for KafkaConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { brokers, topic, group, tls, login, session_timeout, layout } = self;
+        let Self { brokers, topic, group, tls, login, session_timeout, layout, compacted } = self;
         f.debug_struct("KafkaConfig")
             .field("brokers", brokers)
             .field("topic", topic)
@@ -84,6 +92,7 @@ impl std::fmt::Debug for KafkaConfig {
             .field("user", &login.as_ref().map(|(user, _)| user))
             .field("session_timeout", session_timeout)
             .field("layout", layout)
+            .field("compacted", compacted)
             .finish()
     }
 }
@@ -146,6 +155,18 @@ impl KafkaConfig {
             login: None,
             session_timeout: Duration::from_secs(10),
             layout: None,
+            compacted: false,
+        }
+    }
+
+    /// The topic of cameras on the same brokers, and the group of the nodes that share them.
+    #[must_use]
+    pub fn of_cameras(&self) -> Self {
+        Self {
+            topic: "stopline.cameras".to_owned(),
+            group: "stopline-edge".to_owned(),
+            compacted: true,
+            ..self.clone()
         }
     }
 
@@ -181,7 +202,10 @@ impl KafkaConfig {
     pub async fn make_topic(&self, Layout { partitions, replication }: Layout) -> Result<(), KafkaFault> {
         let doing = || format!("making the topic {:?}", self.topic);
         let admin: AdminClient<DefaultClientContext> = self.client()?.create().map_err(KafkaFault::of(doing()))?;
-        let topic = NewTopic::new(&self.topic, partitions, TopicReplication::Fixed(replication));
+        let mut topic = NewTopic::new(&self.topic, partitions, TopicReplication::Fixed(replication));
+        if self.compacted {
+            topic = topic.set("cleanup.policy", "compact");
+        }
         let patience = Some(Duration::from_secs(5));
         let options = AdminOptions::new().operation_timeout(patience).request_timeout(patience);
         let made = admin.create_topics(&[topic], &options).await.map_err(KafkaFault::of(doing()))?;
