@@ -3,7 +3,7 @@
 //! ```json
 //! {"schema":1,"at":"2026-11-21T07:30:00.000000Z","event":{"event":"passage", …}}
 //! ```
-//! `docs/events.md` is the contract in words, `docs/events.schema.json` as a JSON Schema; `tests/contract.rs` makes both.
+//! `docs/events.md` is the contract in words, `docs/events.schema.json` as a JSON Schema; `tests/contract` makes both.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

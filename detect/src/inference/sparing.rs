@@ -85,8 +85,9 @@ impl SparingDetector {
     pub fn detect(&mut self, frames: &[&Frame]) -> Result<Vec<Vec<Detection>>, InferenceError> {
         let Some(known) = self.known.clone() else { return self.detector.detect(frames) };
         let mut found: Vec<Option<Vec<Detection>>> = vec![None; frames.len()];
-        for (frame, found) in frames.iter().zip(&mut found) {
-            *found = self.again(&known, frame)?;
+        let now: Vec<Option<Looked>> = frames.iter().map(|frame| Looked::at(&frame.image)).collect();
+        for ((frame, now), found) in frames.iter().zip(&now).zip(&mut found) {
+            *found = self.again(&known, frame, now.as_ref())?;
         }
         let whole: Vec<&Frame> =
             frames.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(frame, _)| *frame).collect();
@@ -94,11 +95,11 @@ impl SparingDetector {
         for frame in &whole {
             known.looked_px.fetch_add(pixels(frame), Ordering::Relaxed);
         }
-        let all = frames.iter().zip(found).map(|(frame, found)| {
+        let all = frames.iter().zip(now).zip(found).map(|((frame, now), found)| {
             known.shown_px.fetch_add(pixels(frame), Ordering::Relaxed);
             found.unwrap_or_else(|| {
                 let found = looked.next().unwrap_or_default();
-                remember(&known, frame, &found);
+                remember(&known, frame, now, &found);
                 found
             })
         });
@@ -106,16 +107,21 @@ impl SparingDetector {
     }
 
     /// What is seen, with looks at parts only; `None`: it takes a look at the whole.
-    fn again(&mut self, known: &Known, frame: &Frame) -> Result<Option<Vec<Detection>>, InferenceError> {
+    fn again(
+        &mut self,
+        known: &Known,
+        frame: &Frame,
+        now: Option<&Looked>,
+    ) -> Result<Option<Vec<Detection>>, InferenceError> {
         // Taken out: if a look fails, nothing is known of the camera.
         let Some(mut seen) = known.cameras().remove(&frame.camera) else { return Ok(None) };
         let age_s = frame.time.utc.since_s(seen.whole_at);
-        let Some(now) = Looked::at(&frame.image) else { return Ok(None) };
+        let Some(now) = now else { return Ok(None) };
         if seen.shows != frame.seen() || !(0.0..REFRESH_S).contains(&age_s) {
             return Ok(None);
         }
         let boxes: Vec<BoxPx> = seen.found.iter().map(|found| in_picture(&found.bbox, frame)).collect();
-        let Worth::Parts(parts) = seen.looked.worth(&now, &boxes, self.detector.step()) else { return Ok(None) };
+        let Worth::Parts(parts) = seen.looked.worth(now, &boxes, self.detector.step()) else { return Ok(None) };
         if !parts.is_empty() {
             let stays = |bbox: &BoxPx| !parts.iter().any(|part| part.bbox().overlap(bbox) > 0.5 * bbox.area());
             let mut kept = boxes.iter().map(stays);
@@ -126,7 +132,7 @@ impl SparingDetector {
                 seen.found.extend(found.into_iter().filter(|found| is_whole(&found.bbox, part, frame)));
             }
             seen.found = self.detector.suppress(seen.found);
-            seen.looked.update(&now, &parts);
+            seen.looked.update(now, &parts);
         }
         let found = seen.found.clone();
         known.cameras().insert(frame.camera.clone(), seen);
@@ -134,8 +140,8 @@ impl SparingDetector {
     }
 }
 
-fn remember(known: &Known, frame: &Frame, found: &[Detection]) {
-    let Some(looked) = Looked::at(&frame.image) else { return };
+fn remember(known: &Known, frame: &Frame, now: Option<Looked>, found: &[Detection]) {
+    let Some(looked) = now else { return };
     let seen = Seen { looked, found: found.to_vec(), shows: frame.seen(), whole_at: frame.time.utc };
     let mut cameras = known.cameras();
     if cameras.len() >= CAMERAS {
